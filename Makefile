@@ -1,0 +1,44 @@
+# make demo · make test · make lint · make bench · make setup     (README says what they do)
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+SERVE ?= 1
+PORT ?= 6006
+FRONTEND := $(shell find tb_plugin/frontend/src tb_plugin/frontend/package-lock.json -type f 2>/dev/null)
+
+.PHONY: setup demo test lint bench proto clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml setup.py $(FRONTEND)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV) || { echo "On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Installing into $(VENV) (two to five minutes the first time)"
+	@$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --progress-bar on --editable '.[test,lint]'
+	@touch $@
+
+demo: $(STAMP)
+	$(VENV)/bin/adamax-tb demo --logdir runs --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve)
+
+test: $(STAMP)
+	$(RUN) setup.py npm test
+	$(RUN) -m pytest
+
+lint: $(STAMP)
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(RUN) setup.py npm run check
+
+bench: $(STAMP)
+	$(RUN) tests/bench/train_step.py
+
+# schema_pb2.py is generated; this old a compiler makes code that every protobuf from 4.25 on accepts
+proto:
+	$(PYTHON) -m venv build/protoc && build/protoc/bin/pip install --quiet 'grpcio-tools==1.62.3' 'setuptools<81'
+	build/protoc/bin/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. adamax_tb/schema.proto
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info tb_plugin/static tb_plugin/frontend/node_modules

@@ -1,0 +1,183 @@
+"""The `adamax-tb` command: `demo` trains three example runs, `check` says which layer of which run is sick.
+
+It only parses, prints and sets exit codes; `demo`, `reader` and `rules` do the work.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from adamax_tb import __version__
+from adamax_tb.reader import read_runs
+from adamax_tb.rules import SEVERITIES, Finding, diagnose, finding_json, verdict
+from adamax_tb.schema import Run
+
+HEALTHY, FOUND, UNREADABLE = 0, 1, 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        argv: arguments without the program's name; of the process by default.
+
+    Returns:
+        The exit code: 0 healthy, 1 something found, 2 cannot read or bad usage.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.run(args))
+    except (OSError, ValueError, ImportError) as error:
+        print(f"adamax-tb {args.command}: {error}", file=sys.stderr)
+        return UNREADABLE
+    except BrokenPipeError:
+        return UNREADABLE
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="adamax-tb", description="Optimizer health for Keras and TensorBoard."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    demo = commands.add_parser(
+        "demo", help="train a healthy, an exploding and a vanishing run, and show them"
+    )
+    demo.add_argument(
+        "--logdir", default="runs", help="where the runs are written (default: %(default)s)"
+    )
+    demo.add_argument("--no-serve", action="store_true", help="stop after the table of verdicts")
+    demo.add_argument(
+        "--port", type=_port, default=6006, help="port of TensorBoard (default: %(default)s)"
+    )
+    demo.set_defaults(run=_demo)
+
+    check = commands.add_parser(
+        "check",
+        help="say which layer of which run is sick",
+        description="Exit code: 0 healthy, 1 found, 2 cannot read.",
+    )
+    check.add_argument("logdir", metavar="LOGDIR", help="as given to tensorboard --logdir")
+    check.add_argument("--json", action="store_true", help="print one JSON object")
+    check.add_argument(
+        "--fail-on",
+        choices=["critical", "warning", "never"],
+        default="warning",
+        help="least severity that makes the exit code 1 (default: %(default)s)",
+    )
+    check.set_defaults(run=_check)
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"must be a port number from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from adamax_tb import demo
+
+    demo.train(args.logdir)
+    runs = read_runs(args.logdir)
+    findings = {name: diagnose(run) for name, run in runs.items() if name in demo.MODELS}
+    print()
+    print(_table(runs, findings))
+    print()
+    if args.no_serve:
+        print(f"See them with: tensorboard --logdir {args.logdir}")
+        return HEALTHY
+    address = f"http://127.0.0.1:{args.port}/#optimizer_health"
+    print(f"Serving TensorBoard at {address} (Ctrl-C stops it)", flush=True)
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
+    os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(args.port)])
+
+
+def _check(args: argparse.Namespace) -> int:
+    runs = read_runs(args.logdir)
+    findings = {name: diagnose(run) for name, run in runs.items()}
+    if args.json:
+        print(json.dumps(_document(runs, findings), indent=2, allow_nan=False))
+    else:
+        print(_report(runs, findings))
+    if args.fail_on == "never":
+        return HEALTHY
+    failing = SEVERITIES[: SEVERITIES.index(args.fail_on) + 1]
+    return FOUND if any(f.severity in failing for fs in findings.values() for f in fs) else HEALTHY
+
+
+def _table(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -> str:
+    """Returns a line per run: its verdict, its first finding and its loss."""
+    head = ("run", "verdict", "rule", "layer", "since step", "loss")
+    rows = [head]
+    for name, found in findings.items():
+        loss = runs[name].loss
+        course = f"{loss[0]:.3g} → {loss[-1]:.3g}"
+        first = found[0] if found else None
+        rows.append(
+            (
+                _printable(name),
+                verdict(list(found)),
+                first.rule if first else "-",
+                _printable(first.layer or "whole run") if first else "-",
+                str(first.first_step) if first else "-",
+                course,
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    lines = [
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+
+def _report(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -> str:
+    lines = []
+    for name, found in findings.items():
+        run = runs[name]
+        lines.append(
+            f"{_printable(name)}: {verdict(list(found))} ({run.optimizer}, {len(run.layers)} layers, "
+            f"{len(run.steps)} records, steps {run.steps[0]} to {run.steps[-1]})"
+        )
+        for finding in found:
+            lines += [
+                f"  {finding.severity}: {finding.rule} in {_printable(finding.layer or 'the whole run')} "
+                f"since step {finding.first_step}",
+                f"    {_printable(finding.message)}",
+                f"    What to do: {_printable(finding.suggestion)}",
+            ]
+        lines += [f"  note: {_printable(note)}" for note in run.notes]
+    return "\n".join(lines)
+
+
+def _document(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -> dict[str, Any]:
+    return {
+        "runs": [
+            {
+                "name": name,
+                "verdict": verdict(list(found)),
+                "optimizer": runs[name].optimizer,
+                "records": len(runs[name].steps),
+                "last_step": int(runs[name].steps[-1]),
+                "findings": [finding_json(finding) for finding in found],
+                "notes": list(runs[name].notes),
+            }
+            for name, found in findings.items()
+        ]
+    }
+
+
+def _printable(text: str) -> str:
+    """Returns `text` with control characters, such as a terminal's escape, written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""Reads runs back from event files, exactly: every recorded step, no sampling.
+
+Needs neither TensorFlow nor a running TensorBoard, and changes nothing on disk.
+"""
+
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tensorboard.compat.proto import event_pb2, tensor_pb2, types_pb2
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+from adamax_tb import schema
+from adamax_tb.schema import Run, natural_key
+
+_HEADER = struct.Struct("<QI")
+_MAX_RECORD_BYTES = 1 << 30
+
+
+def read_runs(logdir: str | os.PathLike[str]) -> dict[str, Run]:
+    """Reads every run below `logdir` that OptimizerHealth wrote.
+
+    Args:
+        logdir: A directory such as the one given to `tensorboard --logdir`. Each directory below it that holds event
+            files is a run, named by its relative path, "." for `logdir` itself.
+
+    Returns:
+        name → run, in natural order of the names. Runs without our data are left out. The torn end of a file, as a
+        killed process leaves it, is skipped; the run's `notes` say so.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: no run below `logdir` holds our data, or a run's data is not of this format.
+    """
+    root = Path(logdir)
+    if not root.is_dir():
+        raise FileNotFoundError(f"Argument `logdir`: there is no directory {str(logdir)!r}.")
+    found: dict[str, list[Path]] = {}
+    for directory, subdirectories, files in os.walk(root, followlinks=True):
+        subdirectories.sort()
+        events = sorted(Path(directory) / name for name in files if "tfevents" in name)
+        if events:
+            found[os.path.relpath(directory, root)] = events
+    runs = {name: _read_run(name, found[name]) for name in sorted(found, key=natural_key)}
+    kept = {name: run for name, run in runs.items() if run is not None}
+    if not kept:
+        raise ValueError(
+            f"Argument `logdir`: no run below {str(logdir)!r} was recorded by OptimizerHealth. Add it to training: "
+            f"model.fit(..., callbacks=[adamax_tb.OptimizerHealth({os.path.join(logdir, 'first')!r})])"
+        )
+    return kept
+
+
+def _read_run(name: str, paths: list[Path]) -> Run | None:
+    series: dict[str, tuple[list[int], list[float], list[Any]]] = {}
+    notes: list[str] = []
+    for path in paths:
+        for event in _events(path, notes):
+            for value in event.summary.value:
+                if value.tag.startswith(f"{schema.PLUGIN_NAME}/"):
+                    steps, times, values = series.setdefault(value.tag, ([], [], []))
+                    steps.append(event.step)
+                    times.append(event.wall_time)
+                    values.append(_decoded(value.tensor))
+    try:
+        return schema.run_from_series(name, series, notes)
+    except ValueError as error:
+        raise ValueError(f"Run {name!r} cannot be read: {error}") from error
+
+
+def _events(path: Path, notes: list[str]) -> Iterator[event_pb2.Event]:
+    """Yields the events of one file up to the first record that is not whole.
+
+    The checksum of a record's length is verified, its content's is not, as RustBoard has it: in Python it would cost
+    0.4 µs a byte.
+    """
+    with path.open("rb") as file:
+        while head := file.read(_HEADER.size):
+            if len(head) < _HEADER.size:
+                break
+            size, checksum = _HEADER.unpack(head)
+            if masked_crc32c(head[:8]) != checksum or size > _MAX_RECORD_BYTES:
+                notes.append(
+                    f"{path.name} is damaged at byte {file.tell() - _HEADER.size}; what follows is skipped."
+                )
+                return
+            record = file.read(size + 4)
+            if len(record) < size + 4:
+                break
+            try:
+                yield event_pb2.Event.FromString(record[:size])
+            except Exception:
+                notes.append(
+                    f"{path.name} holds a record that is no event; what follows is skipped."
+                )
+                return
+        else:
+            return
+    notes.append(
+        f"{path.name} ends within a record: it is being written, or its writer was killed."
+    )
+
+
+def _decoded(tensor: tensor_pb2.TensorProto) -> Any:
+    if tensor.dtype == types_pb2.DT_STRING:
+        return tensor.string_val[0] if tensor.string_val else b""
+    return np.frombuffer(tensor.tensor_content, "<f4")

@@ -1,0 +1,432 @@
+"""What is recorded: the statistics, their tags, and `Run`, the record of one training run.
+
+The only description of it: no other module spells a tag, the plugin's name or a statistic's position. Reads and
+writes no file.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adamax_tb.schema_pb2 import Layer, LayerTable
+
+__all__ = ["Layer", "LayerTable", "Run", "Statistic", "STATS", "STEP_STATS"]
+
+PLUGIN_NAME = "optimizer_health"
+VERSION = 1
+
+#: The value of an entry that was not recorded: a NaN whose payload no computation yields.
+NOT_RECORDED = np.uint32(0x7FFFFFFF).view(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Statistic:
+    """One number per trainable variable and recorded step.
+
+    `state` names the optimizer state it needs: "" (none, any optimizer has it), "m" (a first moment and a
+    denominator, as Adam and AdaMax have) or "u" (AdaMax's infinity norm).
+    """
+
+    name: str
+    label: str
+    unit: str
+    scale: str
+    state: str
+    description: str
+
+
+_GRADIENT = "loss per weight"
+
+STATS: tuple[Statistic, ...] = (
+    Statistic(
+        "gradient_norm",
+        "Gradient norm",
+        _GRADIENT,
+        "log",
+        "",
+        "L2 norm of the gradient, after loss unscaling and accumulation, before clipping.",
+    ),
+    Statistic(
+        "gradient_norm_peak",
+        "Gradient norm, peak since last record",
+        _GRADIENT,
+        "log",
+        "",
+        "Largest gradient norm of all steps since the previous record: no spike falls between two records.",
+    ),
+    Statistic(
+        "gradient_norm_peak_step",
+        "Step of the peak",
+        "step",
+        "linear",
+        "",
+        "The step at which the largest gradient norm since the previous record came.",
+    ),
+    Statistic(
+        "clipped_gradient_norm",
+        "Gradient norm after clipping",
+        _GRADIENT,
+        "log",
+        "",
+        "L2 norm of the gradient that the optimizer applied.",
+    ),
+    Statistic(
+        "gradient_max",
+        "Largest gradient entry",
+        _GRADIENT,
+        "log",
+        "",
+        "Largest absolute entry of the applied gradient.",
+    ),
+    Statistic(
+        "gradient_zeros",
+        "Zero gradient entries",
+        "fraction",
+        "linear",
+        "",
+        "Fraction of the applied gradient's entries that are exactly 0.",
+    ),
+    Statistic(
+        "nonfinite",
+        "Non-finite gradient entries",
+        "entries",
+        "log",
+        "",
+        "Number of NaN or infinite entries in the applied gradient.",
+    ),
+    Statistic(
+        "m_rms",
+        "First moment m (RMS)",
+        _GRADIENT,
+        "log",
+        "m",
+        "Root mean square of m, the decayed mean of the gradient.",
+    ),
+    Statistic(
+        "u_min",
+        "Infinity norm u (smallest)",
+        _GRADIENT,
+        "log",
+        "u",
+        "Smallest entry of u, the decayed maximum of the gradient's size.",
+    ),
+    Statistic(
+        "u_mean",
+        "Infinity norm u (mean)",
+        _GRADIENT,
+        "log",
+        "u",
+        "Mean of u, the decayed maximum of the gradient's size.",
+    ),
+    Statistic(
+        "u_max",
+        "Infinity norm u (largest)",
+        _GRADIENT,
+        "log",
+        "u",
+        "Largest entry of u, the decayed maximum of the gradient's size.",
+    ),
+    Statistic(
+        "u_zeros",
+        "Entries that never had a gradient",
+        "fraction",
+        "linear",
+        "u",
+        "Fraction of u that is exactly 0: weights that never had a gradient and never moved.",
+    ),
+    Statistic(
+        "step_size",
+        "Effective step size",
+        "weight per gradient",
+        "log",
+        "m",
+        "Mean of what the optimizer multiplies m by: for AdaMax lr/(1 - beta_1^t)/(u + epsilon), over entries "
+        "with u > 0.",
+    ),
+    Statistic(
+        "update_rms",
+        "Update (RMS)",
+        "weight",
+        "log",
+        "m",
+        "Root mean square of this step's change of the weights, weight decay left out.",
+    ),
+    Statistic(
+        "update_max",
+        "Update (largest)",
+        "weight",
+        "log",
+        "m",
+        "Largest absolute change of a weight in this step, weight decay left out.",
+    ),
+    Statistic(
+        "update_ratio",
+        "Update / weight",
+        "ratio",
+        "log",
+        "m",
+        "L2 norm of this step's update over the L2 norm of the weights. Near 1e-3 is usual after warm-up.",
+    ),
+    Statistic(
+        "saturation",
+        "Saturation",
+        "ratio",
+        "linear",
+        "m",
+        "Mean of |m_hat|/u: 1 when every gradient points the same way, near 0.07 when they are noise.",
+    ),
+    Statistic(
+        "weight_norm",
+        "Weight norm",
+        "weight",
+        "log",
+        "",
+        "L2 norm of the weights after the update.",
+    ),
+    Statistic(
+        "descent_share",
+        "Share of descent",
+        "fraction",
+        "linear",
+        "m",
+        "This layer's part of the predicted fall of the loss, -g·update, of all layers' absolute parts.",
+    ),
+    Statistic(
+        "dead_units",
+        "Dead units",
+        "fraction",
+        "linear",
+        "m",
+        "Fraction of output units (the last axis) whose weights have had no gradient for so long that m fell "
+        "below a millionth of the gradient's usual size: 131 updates at beta_1 = 0.9.",
+    ),
+)
+
+#: One number per recorded step, in the order of the vector `STEP_TAG`.
+STEP_STATS: tuple[str, ...] = (
+    "loss",
+    "loss_peak",
+    "learning_rate",
+    "loss_scale",
+    "skipped_steps",
+    "clip_factor",
+)
+
+LAYERS_TAG = f"{PLUGIN_NAME}/layers"
+STEP_TAG = f"{PLUGIN_NAME}/step"
+
+_BY_NAME = {statistic.name: statistic for statistic in STATS}
+
+
+def statistic_tag(name: str) -> str:
+    """Returns the tag under which the layer statistic `name` is stored."""
+    return f"{PLUGIN_NAME}/{_BY_NAME[name].name}"
+
+
+def recorded_statistics(states: str) -> tuple[str, ...]:
+    """Returns the names of the statistics that an optimizer with these `states` (a subset of "mu") has."""
+    return tuple(s.name for s in STATS if s.state in states)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The record of one training run: every recorded step of every layer, exactly.
+
+    A layer is one trainable variable, named by its path ("block_2/dense/kernel"), in model order.
+
+    Attributes:
+        name: the run's directory relative to the log directory, "." for the log directory itself.
+        steps: (T,) int64, optimizer updates counted from 1, strictly increasing.
+        wall_times: (T,) float64, seconds since the epoch.
+        layers: L names.
+        shapes: the shape of each layer.
+        statistics: names of the statistics recorded, in the order of `STATS`.
+        optimizer: class name of the optimizer.
+        hyperparameters: numbers such as `learning_rate` and `beta_1`.
+        notes: what the reader had to skip or repair, one sentence each.
+    """
+
+    name: str
+    steps: NDArray[np.int64]
+    wall_times: NDArray[np.float64]
+    layers: tuple[str, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    statistics: tuple[str, ...]
+    optimizer: str
+    hyperparameters: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+    _stats: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    _step_stats: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+
+    def stat(self, name: str) -> NDArray[np.float32]:
+        """Returns one statistic of every layer at every recorded step.
+
+        Args:
+            name: one of `statistics`; `STATS` says what each means.
+
+        Returns:
+            (T, L) float32. NaN and infinity are as they were computed; an entry that was not recorded holds
+            `NOT_RECORDED`, a NaN of its own.
+
+        Raises:
+            KeyError: this run has no such statistic.
+        """
+        if name not in self._stats:
+            raise KeyError(
+                f"Run {self.name!r} has no statistic {name!r}. It has: {', '.join(self.statistics)}"
+            )
+        return self._stats[name]
+
+    def step_stat(self, name: str) -> NDArray[np.float32]:
+        """Returns (T,) float32, one of `STEP_STATS` at every recorded step; NaN where it is not known."""
+        if name not in STEP_STATS:
+            raise KeyError(f"No step statistic {name!r}. There are: {', '.join(STEP_STATS)}")
+        return self._step_stats[name]
+
+    @property
+    def loss(self) -> NDArray[np.float32]:
+        """(T,) float32, the loss of the batch of each recorded step; NaN where it is not known."""
+        return self.step_stat("loss")
+
+
+def layer_group(name: str) -> str:
+    """Returns the path of the layer that owns the variable `name`: "block/dense" for "block/dense/kernel"."""
+    return name.rpartition("/")[0] or name
+
+
+def json_number(value: float) -> float | str:
+    """Returns `value`, or the string "NaN", "Infinity" or "-Infinity" for what JSON cannot hold."""
+    if math.isfinite(value):
+        return float(value)
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """Returns a sort key that puts "run2" before "run10"."""
+    return [
+        (0, int(part), "") if part.isdecimal() else (1, 0, part)
+        for part in re.split(r"(\d+)", name)
+    ]
+
+
+#: tag → (steps (T,), wall times (T,), values (T, C) float32 or, for `LAYERS_TAG`, T bytes objects)
+Series = Mapping[str, tuple[Sequence[int], Sequence[float], Sequence[object]]]
+
+
+def run_from_series(name: str, series: Series, notes: Sequence[str] = ()) -> Run | None:
+    """Puts a run together from its time series, as an event file or TensorBoard holds them.
+
+    A step that is written again replaces what followed it, as RustBoard has it: the run was resumed from an earlier
+    checkpoint. When the layers changed on the way, the last set counts; values of a layer that did not exist at a
+    step are `NOT_RECORDED`.
+
+    Args:
+        name: the run's name.
+        series: time series in the order they were written.
+        notes: what the caller skipped, taken over into the run.
+
+    Returns:
+        The run, or None when `series` has no layer table or no step.
+
+    Raises:
+        ValueError: a table or vector is not of this format.
+    """
+    if LAYERS_TAG not in series or STEP_TAG not in series:
+        return None
+    table_steps, _, blobs = series[LAYERS_TAG]
+    kept = _kept(table_steps)
+    tables = [_table(blobs[i]) for i in kept]
+    table_steps = [table_steps[i] for i in kept]
+    raw_steps, raw_times, _ = series[STEP_TAG]
+    kept = _kept(raw_steps)
+    if not tables or not kept:
+        return None
+    steps = np.array([raw_steps[i] for i in kept], np.int64)
+    times = np.array([raw_times[i] for i in kept], np.float64)
+    last = tables[-1]
+    layers = tuple(layer.name for layer in last.layers)
+    statistics = tuple(s.name for s in STATS if s.name in last.statistics)
+    # which table holds at each step
+    at = np.clip(np.searchsorted(table_steps, steps, side="right") - 1, 0, None)
+    rows = _rows(series[STEP_TAG], steps)
+    step_stats = {
+        stat: _picked(rows, at, [list(table.step_statistics) for table in tables], (stat,))[:, 0]
+        for stat in STEP_STATS
+    }
+    columns = [[layer.name for layer in table.layers] for table in tables]
+    stats = {
+        stat: _picked(_rows(series.get(statistic_tag(stat)), steps), at, columns, layers)
+        for stat in statistics
+    }
+    return Run(
+        name=name,
+        steps=steps,
+        wall_times=times,
+        layers=layers,
+        shapes=tuple(tuple(layer.shape) for layer in last.layers),
+        statistics=statistics,
+        optimizer=last.optimizer,
+        hyperparameters=dict(last.hyperparameters),
+        notes=tuple(notes),
+        _stats=stats,
+        _step_stats=step_stats,
+    )
+
+
+def _table(blob: object) -> LayerTable:
+    if not isinstance(blob, bytes):
+        raise ValueError(f"The layer table is not a string tensor but {type(blob).__name__}.")
+    try:
+        table = LayerTable.FromString(blob)
+    except Exception as error:
+        raise ValueError(f"The layer table cannot be parsed: {error}") from error
+    if table.version > VERSION:
+        raise ValueError(
+            f"The run was written by a newer adamax-tb (format {table.version}, this one reads up to {VERSION}). "
+            "Upgrade with: pip install --upgrade adamax-tb"
+        )
+    return table
+
+
+def _kept(steps: Sequence[int]) -> list[int]:
+    """Returns the indices that remain when each step removes all earlier entries at or after it."""
+    kept: list[int] = []
+    for i, step in enumerate(steps):
+        while kept and steps[kept[-1]] >= step:
+            kept.pop()
+        kept.append(i)
+    return kept
+
+
+def _rows(
+    series: tuple[Sequence[int], Sequence[float], Sequence[object]] | None, steps: NDArray[np.int64]
+) -> list[NDArray[np.float32] | None]:
+    """Returns the vector of one tag at each of `steps`, None where it has none."""
+    if series is None:
+        return [None] * len(steps)
+    tag_steps, _, values = series
+    by_step = {tag_steps[i]: values[i] for i in _kept(tag_steps)}
+    return [by_step.get(int(step)) for step in steps]  # type: ignore[misc]  # vectors, by the tag's contract
+
+
+def _picked(
+    rows: Sequence[NDArray[np.float32] | None],
+    at: NDArray[np.intp],
+    columns: Sequence[Sequence[str]],
+    wanted: Sequence[str],
+) -> NDArray[np.float32]:
+    """Returns (T, len(wanted)): of each row the `wanted` columns, by the names its own table gives them."""
+    result = np.full((len(rows), len(wanted)), NOT_RECORDED, np.float32)
+    for which, names in enumerate(columns):
+        place = {column: i for i, column in enumerate(names)}
+        targets = [i for i, column in enumerate(wanted) if column in place]
+        sources = [place[wanted[i]] for i in targets]
+        for t in np.nonzero(at == which)[0].tolist():
+            row = rows[t]
+            if row is not None and len(row) == len(names):
+                result[t, targets] = row[sources]
+    return result

@@ -1,0 +1,1 @@
+"""The TensorBoard side of adamax-tb: serves the "Optimizer health" tab. Never imports TensorFlow or Keras."""
