@@ -1,0 +1,66 @@
+/** What findings mean for the page: which run first, which statistic to look at, how to say it in a line. Pure. */
+
+import type {Finding, Overview, Run, Verdict} from './api.ts';
+import {counted, formatNumber, formatStep} from './format.ts';
+
+const ORDER: readonly Verdict[] = ['critical', 'warning', 'info', 'healthy'];
+
+/** The first run with the worst verdict; null without runs. */
+export function worstRun({runs}: Overview): Run | null {
+  const rank = (run: Run): number => ORDER.indexOf(run.verdict);
+  return runs.reduce<Run | null>(
+    (worst, run) => (worst === null || rank(run) < rank(worst) ? run : worst),
+    null,
+  );
+}
+
+/** The statistics that show a rule at work, best first. */
+const SHOWS: Readonly<Record<string, readonly string[]>> = {
+  nonfinite: ['nonfinite', 'gradient_norm'],
+  'exploding-gradient': ['gradient_norm'],
+  'vanishing-gradient': ['gradient_norm'],
+  'dead-units': ['dead_units', 'u_zeros', 'gradient_zeros'],
+  'learning-rate-too-high': ['update_ratio', 'gradient_norm'],
+  'learning-rate-too-low': ['update_ratio', 'update_rms'],
+  'spike-stall': ['u_mean', 'step_size'],
+  'epsilon-dominated': ['u_mean', 'step_size'],
+  'frozen-layer': ['update_rms', 'gradient_norm'],
+  'untouched-rows': ['u_zeros', 'gradient_zeros'],
+};
+
+/** The statistic to show with a rule's finding; null when the run records none that fits. */
+export function statisticFor(rule: string, run: Run): string | null {
+  return (SHOWS[rule] ?? []).find(name => run.statistics.includes(name)) ?? null;
+}
+
+/** `Critical: 2 findings since step 40`, or that there is none. */
+export function headline({findings, verdict}: Run): string {
+  if (findings.length === 0) return 'Healthy: no finding';
+  const first = findings.reduce((step, finding) => Math.min(step, finding.firstStep), Infinity);
+  const word = verdict.charAt(0).toUpperCase() + verdict.slice(1);
+  return `${word}: ${counted(findings.length, 'finding')} since step ${formatStep(first)}`;
+}
+
+/** How the loss went: `Loss 2.31 → 0.08 over 400 steps, 41 of them recorded.` */
+export function progress(run: Run): string {
+  if (run.records === 1) {
+    const loss = run.lastLoss === null ? 'Loss not recorded' : `Loss ${formatNumber(run.lastLoss)}`;
+    return `${loss} at step ${formatStep(run.lastStep)}, the only record so far.`;
+  }
+  const loss =
+    run.firstLoss === null || run.lastLoss === null
+      ? 'Loss not recorded'
+      : `Loss ${formatNumber(run.firstLoss)} → ${formatNumber(run.lastLoss)}`;
+  const recorded = run.records === run.lastStep ? 'all' : formatStep(run.records);
+  return `${loss} over ${counted(run.lastStep, 'step')}, ${recorded} of them recorded.`;
+}
+
+/** `in dense_1/kernel since step 40 (until 400)`. */
+export function place({layer, firstStep, lastStep}: Finding): string {
+  const where = layer === null ? 'the whole run' : layer;
+  const until =
+    lastStep > firstStep
+      ? `since step ${formatStep(firstStep)} (until ${formatStep(lastStep)})`
+      : `at step ${formatStep(firstStep)}`;
+  return `in ${where} ${until}`;
+}

@@ -1,0 +1,43 @@
+/** Numbers and names as people read them. */
+
+/** At most four significant digits: `0.01235`, `1.2e-7`, `12,345`, `NaN`, `∞`. */
+export function formatNumber(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return value.toLocaleString('en-US');
+  return shortest(value, 4);
+}
+
+/** Every digit that a float32 holds. */
+export function formatExact(value: number): string {
+  return Number.isFinite(value) ? shortest(value, 7) : formatNumber(value);
+}
+
+function shortest(value: number, digits: number): string {
+  if (value === 0) return '0';
+  const size = Math.abs(value);
+  const rounded = Number(value.toPrecision(digits));
+  if (size >= 1000 && size < 1e6)
+    return rounded.toLocaleString('en-US', {maximumFractionDigits: digits});
+  return size >= 1e-3 && size < 1000 ? String(rounded) : rounded.toExponential().replace('+', '');
+}
+
+export function formatStep(step: number): string {
+  return step.toLocaleString('en-US');
+}
+
+export function counted(count: number, noun: string): string {
+  return `${formatStep(count)} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** `gradient_norm` → `gradient norm`. */
+export function words(name: string): string {
+  return name.replaceAll('_', ' ');
+}
+
+/** Shortens in the middle, where paths are most alike: `encoder/bl…se/kernel`. */
+export function elide(name: string, length: number): string {
+  if (name.length <= length) return name;
+  const tail = Math.ceil((length - 1) * 0.6);
+  return `${name.slice(0, length - 1 - tail)}…${name.slice(name.length - tail)}`;
+}

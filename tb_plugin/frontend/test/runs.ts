@@ -1,0 +1,48 @@
+/** Runs for the tests. */
+
+import type {Finding, Overview, Run, Verdict} from '../src/api.ts';
+
+export function run(name: string, change: Partial<Run> = {}): Run {
+  return {
+    name,
+    optimizer: 'AdaMax',
+    hyperparameters: [],
+    statistics: ['gradient_norm', 'u_mean', 'nonfinite'],
+    layers: ['a/kernel', 'a/bias', 'b/kernel'].map(layer => ({
+      name: layer,
+      group: layer.slice(0, 1),
+      shape: [2],
+    })),
+    firstStep: 1,
+    lastStep: 400,
+    records: 400,
+    firstLoss: 2,
+    lastLoss: 1,
+    verdict: 'healthy',
+    findings: [],
+    notes: [],
+    ...change,
+  };
+}
+
+export function overview(runs: Run[]): Overview {
+  return {statistics: [], runs, errors: []};
+}
+
+export function withVerdict(name: string, verdict: Verdict): Run {
+  return run(name, {verdict});
+}
+
+export function finding(change: Partial<Finding> = {}): Finding {
+  return {
+    rule: 'nonfinite',
+    severity: 'critical',
+    layer: 'a/kernel',
+    firstStep: 40,
+    lastStep: 400,
+    message: 'm',
+    suggestion: 's',
+    evidence: [],
+    ...change,
+  };
+}
