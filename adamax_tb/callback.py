@@ -4,7 +4,9 @@ It owns the timing: attaches a `Recorder`, drains it in one transfer per record 
 fault of its own is reported once and leaves training going.
 """
 
+import atexit
 import os
+import time
 import warnings
 from typing import Any
 
@@ -20,6 +22,13 @@ if keras.backend.backend() == "tensorflow":
 
     from adamax_tb import stats
     from adamax_tb.recorder import HEADER, Drained, Recorder
+
+
+#: Records wait on the device until there are this many, or this many seconds have passed, or the buffer holds so many
+#: numbers: a drain costs the host 1 ms, as much as a step of a small model.
+PENDING_RECORDS = 16
+DRAIN_S = 0.5
+BUFFER_ENTRIES = 2**20
 
 
 class OptimizerHealth(keras.callbacks.Callback):
@@ -60,10 +69,15 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._batches = 0
         self._last_batch = -1
         self._drained_at = 0
+        self._drained_s = 0.0
+        self._learning_rate = 0.0
+        self._pending = 1
 
     def set_model(self, model: Any) -> None:
         """Starts watching the optimizer of `model`; `fit` calls this before it traces its training step."""
         super().set_model(model)
+        if self._training:
+            self._finish()  # the fit before was interrupted
         self._detach()
         if keras.backend.backend() != "tensorflow":
             raise ValueError(
@@ -75,10 +89,12 @@ class OptimizerHealth(keras.callbacks.Callback):
             raise ValueError(
                 "OptimizerHealth needs a compiled model: call `model.compile(optimizer=..., loss=...)` before `fit`."
             )
+        columns = max(1, len(model.trainable_variables)) * (self.every + len(stats.COLUMNS))
+        self._pending = int(np.clip(BUFFER_ENTRIES // columns, 1, PENDING_RECORDS))
         self._recorder = Recorder(
             optimizer,
             self.every,
-            steps_per_drain=model.steps_per_execution + self.every,
+            steps_per_drain=model.steps_per_execution + self._pending * self.every,
             xla=bool(model.jit_compile),
         )
         self._recorder.attach()
@@ -99,6 +115,9 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._training, self._failed = True, False
         self._batches = 0
         self._start = self._drained_at = int(self._recorder.optimizer.iterations)
+        rate = float(self._recorder.optimizer.learning_rate)
+        self._learning_rate = float(f"{rate:.7g}")  # 0.001, not float32's 0.0010000000475
+        atexit.register(self._finish)  # a fit that is interrupted never gets to on_train_end
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Counts batches anew."""
@@ -112,20 +131,26 @@ class OptimizerHealth(keras.callbacks.Callback):
             return
         accumulated = self._recorder.optimizer.gradient_accumulation_steps or 1
         update = self._start + self._batches // accumulated
+        pending = update // self.every - self._drained_at // self.every
+        now = time.monotonic()
         first = self._drained_at == self._start
-        if first or update // self.every > self._drained_at // self.every:
+        if first or pending >= self._pending or (pending and now - self._drained_s >= DRAIN_S):
             self._guarded_drain()
-            self._drained_at = update
+            self._drained_at, self._drained_s = update, now
 
     def on_train_end(self, logs: Any = None) -> None:
         """Writes what is left, closes the file and leaves the optimizer as it was."""
-        if not self._failed:
+        self._finish()
+        self._detach()
+        self.model.train_function = None
+
+    def _finish(self) -> None:
+        atexit.unregister(self._finish)
+        if self._recorder is not None and not self._failed:
             self._guarded_drain()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-        self._detach()
-        self.model.train_function = None
         self._training = False
 
     def _detach(self) -> None:
@@ -151,49 +176,54 @@ class OptimizerHealth(keras.callbacks.Callback):
             self._writer = EventWriter(
                 self.log_dir, self._table(), open_records=tf.io.TFRecordWriter
             )
+        headers = dict(zip(HEADER, drained.headers.T.astype(np.float64), strict=True))
+        learning_rate = headers["learning_rate"]
+        rate = recorder.kind.rate(recorder.optimizer, learning_rate, drained.steps)
         shapes = [tuple(v.shape) for v in recorder.variables]
-        after = 0
-        for i, step in enumerate(drained.steps):
-            header = dict(zip(HEADER, drained.headers[i].astype(float), strict=True))
-            since = (drained.sentinel_steps > after) & (drained.sentinel_steps <= step)
-            after = int(step)
-            norms = drained.sentinel[since]
-            learning_rate = header["learning_rate"]
-            rate = recorder.kind.rate(recorder.optimizer, learning_rate, int(step))
-            record = stats.finished(drained.columns[i], shapes, learning_rate, rate)
-            peak_row = _peak_row(norms)
-            record["gradient_norm"] = norms[-1]
-            record["gradient_norm_peak"] = np.take_along_axis(norms, peak_row[None], axis=0)[0]
-            record["gradient_norm_peak_step"] = drained.sentinel_steps[since][peak_row]
-            record["nonfinite"] = drained.nonfinite[i]
-            losses = drained.losses[since]
-            step_stats = {
-                "loss": header["loss"],
-                "loss_peak": losses[_peak_row(losses[:, None])[0]],
-                "learning_rate": learning_rate,
-                "loss_scale": header["loss_scale"],
-                "skipped_steps": self._skipped(int(step)),
-                "clip_factor": _clip_factor(norms[-1], record["clipped_gradient_norm"]),
-            }
-            recorded = schema.recorded_statistics(recorder.kind.states)
-            self._writer.write(
-                int(step),
-                {name: _masked(record[name], recorder.present) for name in recorded},
-                step_stats,
-            )
+        record = stats.finished(drained.columns, shapes, learning_rate, rate)
+        record["nonfinite"] = drained.nonfinite
+        since, steps = drained.sentinel_steps, drained.steps
+        ends = np.searchsorted(since, steps, side="right")
+        starts = np.concatenate([[0], ends[:-1]])
+        norms = drained.sentinel
+        record["gradient_norm"] = norms[ends - 1]
+        peaks = np.stack(
+            [a + _peak_row(norms[a:b]) for a, b in zip(starts, ends, strict=True)]
+        )  # (R, L)
+        record["gradient_norm_peak"] = np.take_along_axis(norms, peaks, axis=0)
+        record["gradient_norm_peak_step"] = since[peaks]
+        whole = np.linalg.norm(norms[ends - 1].astype(np.float64), axis=1)
+        clipped = np.linalg.norm(record["clipped_gradient_norm"], axis=1)
+        losses = [drained.losses[a:b] for a, b in zip(starts, ends, strict=True)]
+        step_stats = {
+            "loss": headers["loss"],
+            "loss_peak": np.array([loss[_peak_row(loss)] for loss in losses]),
+            "learning_rate": learning_rate,
+            "loss_scale": headers["loss_scale"],
+            "skipped_steps": self._skipped(steps),
+            "clip_factor": np.where(whole > 0, clipped / np.where(whole > 0, whole, 1.0), 1.0),
+        }
+        self._writer.write(
+            steps,
+            {
+                name: _masked(record[name], recorder.present)
+                for name in schema.recorded_statistics(recorder.kind.states)
+            },
+            step_stats,
+        )
 
-    def _skipped(self, step: int) -> float:
+    def _skipped(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
         """Returns how many batches of this fit the loss scaling threw away, as far as it can be told."""
         if self._recorder.outer is self._recorder.optimizer:
-            return 0.0
-        return float(max(0, self._start + self._batches - step))
+            return np.zeros(len(steps))
+        return np.full(len(steps), max(0.0, float(self._start + self._batches - steps[-1])))
 
     def _table(self) -> schema.LayerTable:
         recorder = self._recorder
         config = recorder.optimizer.get_config()
-        config["learning_rate"] = float(
-            f"{float(recorder.optimizer.learning_rate):.7g}"
-        )  # 0.001, not 0.0010000000475
+        config["learning_rate"] = self._learning_rate
+        if not config["use_ema"]:
+            del config["ema_momentum"]
         return schema.LayerTable(
             version=schema.VERSION,
             layers=[
@@ -230,21 +260,14 @@ def _check_writable(log_dir: str) -> None:
         )
 
 
-def _peak_row(norms: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Returns for each column of (N, L) the row of its largest entry; the first NaN counts as the largest."""
-    return np.argmax(np.where(np.isnan(norms), np.inf, norms), axis=0)
-
-
-def _clip_factor(before: NDArray[np.float32], after: NDArray[np.float64]) -> float:
-    """Returns by how much clipping shortened the gradient of all layers together; 1 without clipping."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        whole = np.sqrt(np.square(before.astype(np.float64)).sum())
-        return float(np.sqrt(np.square(after).sum()) / whole) if whole else 1.0
+def _peak_row(values: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Returns the row of the largest entry of each column of `values`; the first NaN counts as the largest."""
+    return np.argmax(np.where(np.isnan(values), np.inf, values), axis=0)
 
 
 def _masked(values: NDArray[Any], present: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Returns float32 `values` with `NOT_RECORDED` for the variables that got no gradient."""
+    """Returns `values`, (R, L), in float32, with `NOT_RECORDED` for the variables that got no gradient."""
     with np.errstate(over="ignore"):
-        result = np.asarray(values).astype(np.float32)
-    result[~present] = schema.NOT_RECORDED
+        result = np.array(values, np.float32)
+    result[:, ~present] = schema.NOT_RECORDED
     return result

@@ -30,10 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         return int(args.run(args))
+    except BrokenPipeError:  # `adamax-tb check runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREADABLE
     except (OSError, ValueError, ImportError) as error:
         print(f"adamax-tb {args.command}: {error}", file=sys.stderr)
-        return UNREADABLE
-    except BrokenPipeError:
         return UNREADABLE
     except KeyboardInterrupt:
         return 130

@@ -19,7 +19,7 @@ def healthy(keras: Any, adamax: Any) -> Any:
 
 def exploding(keras: Any, adamax: Any) -> Any:
     """Returns a network whose learning rate is meant to decay, but grows: the decay rate is above 1."""
-    schedule = keras.optimizers.schedules.ExponentialDecay(1e-3, decay_steps=29, decay_rate=1.5)
+    schedule = keras.optimizers.schedules.ExponentialDecay(1e-3, decay_steps=29, decay_rate=2.0)
     return _classifier(
         keras, adamax(schedule), depth=8, activation="leaky_relu", initializer="he_normal"
     )

@@ -22,7 +22,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from adamax_tb import stats
-from adamax_tb.stats import COLUMNS, Moments, Tensor
+from adamax_tb.stats import COLUMNS, Moments, Reducer, Tensor
 
 #: A step is two numbers, because float32 counts to 2**24 only.
 HEADER = ("step_high", "step_low", "loss", "learning_rate", "loss_scale")
@@ -39,13 +39,13 @@ class Kind:
         states: "mu" with a first moment and an infinity norm, "m" with a first moment and another denominator.
         moments: (optimizer, variable's index) → keras variables m and scale's source.
         scale: scale's source → scale.
-        rate: (optimizer, learning rate, t) → what m / (scale + epsilon) is multiplied by.
+        rate: (optimizer, learning rates (R,), steps t (R,)) → what m / (scale + epsilon) is multiplied by.
     """
 
     states: str
     moments: Callable[[Any, int], tuple[Any, Any]]
     scale: Callable[[Tensor], Tensor]
-    rate: Callable[[Any, float, int], float]
+    rate: Callable[[Any, Any, Any], Any]
 
 
 def _adam_second(optimizer: Any, index: int) -> Any:
@@ -136,7 +136,7 @@ class Recorder:
         self.optimizer = getattr(optimizer, "inner_optimizer", optimizer)
         self.kind = kind_of(self.optimizer)
         self.every = every
-        self.xla = xla
+        self._reducer = Reducer(xla, pieces=not tf.config.list_logical_devices("GPU"))
         self.ring = max(SENTINEL_STEPS, every + steps_per_drain)
         self.slots = steps_per_drain // every + 2
         self.buffer: Any = None
@@ -209,7 +209,7 @@ class Recorder:
         first = _first_replica(distribution)
         gradients = [_dense(first(gradient)) for gradient, _ in grads_and_vars]
         unclipped = self._reachable_unclipped(len(gradients))
-        norms = [stats.l2(g, self.xla) for g in unclipped or gradients]
+        norms = [self._reducer.l2(g) for g in unclipped or gradients]
         t = tf.cast(keras.ops.convert_to_tensor(self.optimizer.iterations), tf.int64) + 1
         header = self._header(first, t, learning_rate)
         row = tf.concat([self._spread(tf.stack(norms), indices), header], axis=0)
@@ -254,8 +254,8 @@ class Recorder:
         columns = []
         for i, gradient in enumerate(gradients):
             weight, m, source = values[3 * i : 3 * i + 3]
-            moments = Moments(m, self.kind.scale(source), float(self.optimizer.epsilon))
-            columns.append(stats.layer_columns(gradient, weight, moments, self.xla))
+            moments = Moments(m, source, self.kind.scale, float(self.optimizer.epsilon))
+            columns.append(stats.layer_columns(gradient, weight, moments, self._reducer))
         # counting costs a pass over every gradient: done only when a norm says so
         counts = _run_if(
             ~finite,

@@ -97,8 +97,9 @@ def loss_course(run: Run) -> LossCourse:
 
 def nonfinite(run: Run) -> Iterator[Finding]:
     """A gradient entry was NaN or infinite: the update that follows ruins the weights."""
-    norms = run.stat("gradient_norm")
-    bad = (run.stat("nonfinite") > 0) | (~np.isfinite(norms) & _recorded(norms))
+    # a norm may overflow while the entries are finite: that is an explosion, not yet this
+    norms = run.stat("gradient_norm_peak")
+    bad = (run.stat("nonfinite") > 0) | (np.isnan(norms) & _recorded(norms))
     (at,) = np.nonzero(bad.any(axis=1))
     if not at.size:
         return
@@ -145,7 +146,8 @@ def exploding_gradient(run: Run) -> Iterator[Finding]:
     if not at.size or (at.size == 1 and at[0] + 1 < len(run.steps)):
         return  # one spike that passed is not an explosion
     first = int(at[0])
-    layer = int(np.argmax(growth[first]))
+    candidates = [i for i in _kernels(run) if exploded[first, i]] or list(range(len(run.layers)))
+    layer = max(candidates, key=lambda i: growth[first, i])
     course_of_layer = growth[:, layer]
     highest = int(np.argmax(np.where(np.isfinite(course_of_layer), course_of_layer, -1)))
     severity: Severity = "critical" if course.known else "warning"

@@ -177,7 +177,8 @@ STATS: tuple[Statistic, ...] = (
         "ratio",
         "linear",
         "m",
-        "Mean of |m_hat|/u: 1 when every gradient points the same way, near 0.07 when they are noise.",
+        "Mean of |m_hat|/(u + epsilon) over entries with u > 0: 1 when every gradient points the same way, near 0.07 "
+        "when they are noise.",
     ),
     Statistic(
         "weight_norm",
@@ -201,8 +202,8 @@ STATS: tuple[Statistic, ...] = (
         "fraction",
         "linear",
         "m",
-        "Fraction of output units (the last axis) whose weights have had no gradient for so long that m fell "
-        "below a millionth of the gradient's usual size: 131 updates at beta_1 = 0.9.",
+        "Fraction of output units (the last axis) whose weights get no gradient, and have had none for so long that "
+        "m fell below a millionth of u: 131 updates at beta_1 = 0.9.",
     ),
 )
 
@@ -370,11 +371,15 @@ def run_from_series(name: str, series: Series, notes: Sequence[str] = ()) -> Run
         shapes=tuple(tuple(layer.shape) for layer in last.layers),
         statistics=statistics,
         optimizer=last.optimizer,
-        hyperparameters=dict(last.hyperparameters),
+        hyperparameters=dict(sorted(last.hyperparameters.items(), key=_learning_rate_first)),
         notes=tuple(notes),
         _stats=stats,
         _step_stats=step_stats,
     )
+
+
+def _learning_rate_first(item: tuple[str, float]) -> tuple[bool, str]:
+    return item[0] != "learning_rate", item[0]
 
 
 def _table(blob: object) -> LayerTable:

@@ -74,7 +74,10 @@ class EventWriter:
             os.makedirs(log_dir, exist_ok=True)
         name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
         self.path = os.path.join(log_dir, f"{name}.{next(_file_number)}.{schema.PLUGIN_NAME}")
-        self._table: schema.LayerTable | None = table
+        self._table = table
+        self._event: event_pb2.Event | None = (
+            None  # the last one written: the next one has its shape
+        )
         self._records = open_records(self.path)
         self._flush_s = flush_s
         self._queue: queue.Queue[Any] = queue.Queue(QUEUE_SIZE)
@@ -89,35 +92,30 @@ class EventWriter:
 
     def write(
         self,
-        step: int,
-        stats: Mapping[str, NDArray[Any]],
-        step_stats: Mapping[str, float],
+        steps: NDArray[np.int64],
+        stats: Mapping[str, NDArray[np.float32]],
+        step_stats: Mapping[str, NDArray[Any]],
         wall_time: float | None = None,
     ) -> None:
-        """Queues one record and returns at once.
+        """Queues records and returns at once.
 
         Args:
-            step: the optimizer update, counted from 1.
-            stats: statistic → (L,), of `schema.STATS`.
-            step_stats: of `schema.STEP_STATS`; missing ones are NaN.
+            steps: (R,), optimizer updates counted from 1.
+            stats: statistic → (R, L), of `schema.STATS`; the same ones in every call.
+            step_stats: step statistic → (R,), of `schema.STEP_STATS`; missing ones are NaN.
             wall_time: seconds since the epoch; now by default.
         """
         if self._failed:
             return
-        table, self._table = self._table, None
-        record = (
-            step,
-            time.time() if wall_time is None else wall_time,
-            dict(stats),
-            dict(step_stats),
-            table,
-        )
+        unknown = np.full(len(steps), np.nan)
+        vectors = np.stack([step_stats.get(name, unknown) for name in schema.STEP_STATS], axis=1)
+        with np.errstate(over="ignore"):  # beyond float32 is infinity
+            by_tag = {schema.STEP_TAG: vectors.astype("<f4")}
+        by_tag.update((schema.statistic_tag(name), values) for name, values in stats.items())
         try:
-            self._queue.put_nowait(record)
+            self._queue.put_nowait((steps, time.time() if wall_time is None else wall_time, by_tag))
         except queue.Full:
-            self._fail(
-                RuntimeError(f"the disk is too slow: {QUEUE_SIZE} records wait to be written")
-            )
+            self._fail(RuntimeError(f"the disk is too slow: {QUEUE_SIZE} writes wait to be made"))
 
     def flush(self) -> None:
         """Returns when everything queued so far is on the disk."""
@@ -154,8 +152,10 @@ class EventWriter:
                     if item is _END:
                         return
                     continue
-                event = item if isinstance(item, event_pb2.Event) else _event(*item)
-                self._records.write(event.SerializeToString())
+                if isinstance(item, event_pb2.Event):
+                    self._records.write(item.SerializeToString())
+                else:
+                    self._write_records(*item)
                 dirty_since = dirty_since or time.monotonic()
         except Exception as error:
             self._fail(error)
@@ -164,6 +164,22 @@ class EventWriter:
                 self._records.close()
             except Exception as error:
                 self._fail(error)
+
+    def _write_records(
+        self, steps: NDArray[np.int64], wall_time: float, by_tag: Mapping[str, NDArray[Any]]
+    ) -> None:
+        for i, step in enumerate(steps):
+            if self._event is None:
+                self._event = event = _first_event(by_tag, self._table)
+            elif self._event.summary.value[0].tag == schema.LAYERS_TAG:
+                self._event = event = _without_metadata(self._event)
+            else:
+                event = self._event
+            event.step, event.wall_time = int(step), wall_time
+            values = event.summary.value[-len(by_tag) :]
+            for value, rows in zip(values, by_tag.values(), strict=True):
+                value.tensor.tensor_content = rows[i].tobytes()
+            self._records.write(event.SerializeToString())
 
     def _sync(self) -> None:
         self._records.flush()
@@ -183,32 +199,29 @@ class EventWriter:
             )
 
 
-def _event(
-    step: int,
-    wall_time: float,
-    stats: Mapping[str, NDArray[Any]],
-    step_stats: Mapping[str, float],
-    table: schema.LayerTable | None,
-) -> event_pb2.Event:
-    """Returns the event of one record; the first of a file carries `table` and every tag's metadata."""
-    event = event_pb2.Event(wall_time=wall_time, step=step)
-    add = event.summary.value.add
-    if table is not None:
-        value = add(tag=schema.LAYERS_TAG, metadata=_metadata("Layers and hyperparameters"))
-        value.tensor.dtype = types_pb2.DT_STRING
-        value.tensor.string_val.append(table.SerializeToString())
-    vector = np.array([step_stats.get(name, np.nan) for name in schema.STEP_STATS])
-    by_tag = {schema.STEP_TAG: vector}
-    by_tag.update((schema.statistic_tag(name), values) for name, values in stats.items())
-    for tag, values in by_tag.items():
-        value = add(tag=tag)
-        if table is not None:
-            value.metadata.CopyFrom(_metadata(tag))
+def _first_event(tags: Mapping[str, Any], table: schema.LayerTable) -> event_pb2.Event:
+    """Returns an event that holds `table` and, for each of `tags`, metadata and no value yet."""
+    event = event_pb2.Event()
+    value = event.summary.value.add(
+        tag=schema.LAYERS_TAG, metadata=_metadata("Layers and hyperparameters")
+    )
+    value.tensor.dtype = types_pb2.DT_STRING
+    value.tensor.string_val.append(table.SerializeToString())
+    for tag, values in tags.items():
+        value = event.summary.value.add(tag=tag, metadata=_metadata(tag))
         value.tensor.dtype = types_pb2.DT_FLOAT
-        value.tensor.tensor_shape.dim.add(size=len(values))
-        with np.errstate(over="ignore"):  # beyond float32 is infinity
-            value.tensor.tensor_content = np.asarray(values).astype("<f4").tobytes()
+        value.tensor.tensor_shape.dim.add(size=values.shape[1])
     return event
+
+
+def _without_metadata(event: event_pb2.Event) -> event_pb2.Event:
+    """Returns the event that follows the first: only values."""
+    later = event_pb2.Event()
+    later.CopyFrom(event)
+    del later.summary.value[0]
+    for value in later.summary.value:
+        value.ClearField("metadata")
+    return later
 
 
 def _metadata(description: str) -> summary_pb2.SummaryMetadata:

@@ -151,6 +151,8 @@ function options(
       {
         ...axis,
         size: 58,
+        // uPlot draws no axis whose span is beyond its own increments, 1e15 or so
+        incrs: [high - low || 1],
         splits: () => valueTicks({scale, low, high}, 5),
         filter: (_, ticks) => ticks,
         values: (_, ticks) => ticks.map(formatNumber),
