@@ -1,0 +1,85 @@
+"""What tests share: the demo's runs, a real TensorBoard and a real browser."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def demo_logdir(tmp_path_factory):
+    """The runs of `adamax-tb demo`, trained by the real command in a process of its own."""
+    logdir = tmp_path_factory.mktemp("demo") / "runs"
+    command = [sys.executable, "-m", "adamax_tb.cli", "demo", "--logdir", str(logdir), "--no-serve"]
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+    return logdir
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real browser."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install '.[test]'")
+    names = (os.environ.get("CHROMIUM", ""), *CHROMIUM_NAMES)
+    path = next(filter(None, map(shutil.which, filter(None, names))), None)
+    if path is None:
+        pytest.fail(
+            "The browser tests need Chromium. On Debian: apt-get install chromium; elsewhere put it on PATH or set "
+            "CHROMIUM to its path."
+        )
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Starts real TensorBoards: `serve(logdir, *flags)` returns an address."""
+    processes = []
+
+    def start(logdir, *flags):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        log = (tmp_path / f"tensorboard-{port}.log").open("w+")
+        command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir)]
+        command += ["--host", "127.0.0.1", "--port", str(port), *flags]
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        processes.append(process)
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/", timeout=5).close()
+            except OSError:
+                if process.poll() is not None or time.monotonic() > deadline:
+                    log.seek(0)
+                    pytest.fail(f"TensorBoard does not start:\n{log.read()}")
+                time.sleep(0.2)
+            else:
+                return address
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(20)

@@ -1,0 +1,167 @@
+"""`OptimizerHealth` in real `fit` calls: what a user may get wrong, and that being watched does no harm."""
+
+import os
+import threading
+
+import keras
+import numpy as np
+import pytest
+
+import adamax_tb
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(64, 6)).astype("float32")
+Y = RNG.integers(0, 3, 64)
+
+
+def model(optimizer, **compile_arguments):
+    keras.utils.set_random_seed(0)
+    layers = [
+        keras.Input((6,)),
+        keras.layers.Dense(5, "relu", name="hidden"),
+        keras.layers.Dense(3, name="out"),
+    ]
+    made = keras.Sequential(layers, name="net")
+    if optimizer is not None:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        made.compile(optimizer, loss, **{"jit_compile": False, **compile_arguments})
+    return made
+
+
+def fit(made, *callbacks, epochs=5):
+    return made.fit(
+        X, Y, batch_size=8, epochs=epochs, verbose=0, shuffle=False, callbacks=list(callbacks)
+    )
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.5, "10", None, True])
+def test_a_bad_every_is_named(tmp_path, every):
+    with pytest.raises(ValueError, match="`every`.*positive integer"):
+        adamax_tb.OptimizerHealth(tmp_path / "a", every=every)
+
+
+def test_a_log_dir_below_a_file_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="`log_dir`.*file"):
+        adamax_tb.OptimizerHealth(tmp_path / "file" / "run")
+
+
+def test_a_log_dir_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="`log_dir`.*file"):
+        adamax_tb.OptimizerHealth(tmp_path / "file")
+
+
+def test_a_log_dir_without_permission_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
+    with pytest.raises(ValueError, match="`log_dir`.*permission"):
+        adamax_tb.OptimizerHealth(tmp_path / "a")
+
+
+def test_an_unknown_optimizer_is_named_with_the_known_ones(tmp_path):
+    made = model(keras.optimizers.Ftrl())
+    with pytest.raises(ValueError, match=r"Ftrl.*AdaMax.*keras\.optimizers\.Adam"):
+        fit(made, adamax_tb.OptimizerHealth(tmp_path / "a"))
+
+
+def test_a_model_not_compiled_is_told_to_compile(tmp_path):
+    callback = adamax_tb.OptimizerHealth(tmp_path / "a")
+    with pytest.raises(ValueError, match=r"compiled model.*model\.compile"):
+        callback.set_model(model(None))
+
+
+@pytest.mark.parametrize(
+    ("every", "epochs", "steps"),
+    [(1, 1, [1, 2, 3, 4, 5, 6, 7, 8]), (10, 5, [1, 10, 20, 30, 40]), (100, 1, [1])],
+)
+def test_records_come_at_step_1_and_at_multiples_of_every(tmp_path, every, epochs, steps):
+    fit(
+        model(adamax_tb.AdaMax()),
+        adamax_tb.OptimizerHealth(tmp_path / "a", every=every),
+        epochs=epochs,
+    )
+    run = adamax_tb.read_runs(tmp_path)["a"]
+    assert run.steps.tolist() == steps
+    assert run.layers == ("net/hidden/kernel", "net/hidden/bias", "net/out/kernel", "net/out/bias")
+    assert run.optimizer == "AdaMax"
+    assert run.hyperparameters["learning_rate"] == 0.001
+    assert np.all(np.isfinite(run.loss))
+
+
+def test_a_second_fit_continues_the_run(tmp_path):
+    made = model(adamax_tb.AdaMax())
+    callback = adamax_tb.OptimizerHealth(tmp_path / "a", every=4)
+    fit(made, callback, epochs=2)
+    fit(made, callback, epochs=2)
+    assert adamax_tb.read_runs(tmp_path)["a"].steps.tolist() == [1, *range(4, 33, 4)]
+
+
+def test_after_fit_the_optimizer_is_as_it_was(tmp_path):
+    optimizer = adamax_tb.AdaMax()
+    made = model(optimizer)
+    before = set(optimizer.__dict__)
+    fit(made, adamax_tb.OptimizerHealth(tmp_path / "a"), epochs=1)
+    names = ("_distributed_tf_update_step", "_clip_gradients", "scale_loss")
+    assert not set(names) & set(optimizer.__dict__)
+    assert before <= set(optimizer.__dict__)
+    assert len(optimizer.variables) == 2 + 2 * 4
+
+
+def test_an_interrupted_fit_is_recorded_when_the_next_one_starts(tmp_path):
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 5:
+                raise KeyboardInterrupt
+
+    made = model(adamax_tb.AdaMax())
+    callback = adamax_tb.OptimizerHealth(tmp_path / "a", every=2)
+    with pytest.raises(KeyboardInterrupt):
+        fit(made, callback, Interrupt(), epochs=1)
+    fit(made, callback, epochs=1)
+    assert adamax_tb.read_runs(tmp_path)["a"].steps.tolist() == [1, 2, 4, 6, 8, 10, 12, 14]
+
+
+def test_evaluate_and_predict_take_the_callback_and_leave_nothing(tmp_path):
+    optimizer = adamax_tb.AdaMax()
+    made = model(optimizer)
+    callback = adamax_tb.OptimizerHealth(tmp_path / "a")
+    made.evaluate(X, Y, verbose=0, callbacks=[callback])
+    made.predict(X, verbose=0, callbacks=[callback])
+    assert "scale_loss" not in optimizer.__dict__
+
+
+def test_a_directory_that_vanishes_stops_the_record_not_the_training(tmp_path):
+    callback = adamax_tb.OptimizerHealth(tmp_path / "a", every=2)
+    os.rmdir(tmp_path / "a")
+    (tmp_path / "a").write_text("in the way")
+    made, unwatched = model(adamax_tb.AdaMax()), model(adamax_tb.AdaMax())
+    with pytest.warns(UserWarning, match="stopped recording.*Training goes on"):
+        fit(made, callback)
+    fit(unwatched)
+    for ours, theirs in zip(made.get_weights(), unwatched.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_no_thread_outlives_a_fit(tmp_path):
+    fit(model(adamax_tb.AdaMax()), adamax_tb.OptimizerHealth(tmp_path / "a"), epochs=1)
+    assert not [t for t in threading.enumerate() if t.name == "adamax-tb writer"]
+
+
+def test_a_frozen_layer_is_no_row_and_one_without_gradient_is_not_recorded(tmp_path):
+    inputs = keras.Input((6,))
+    used = keras.layers.Dense(3, name="used")(inputs)
+    frozen = keras.layers.Dense(3, name="frozen", trainable=False)(inputs)
+    unused = keras.layers.Dense(3, name="unused")(inputs)
+    made = keras.Model(inputs, {"out": used + frozen, "other": unused})
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    made.compile(adamax_tb.AdaMax(), {"out": loss}, jit_compile=False)
+    with pytest.warns(UserWarning, match="Gradients do not exist"):
+        made.fit(
+            X, {"out": Y}, batch_size=8, epochs=1, verbose=0,
+            callbacks=[adamax_tb.OptimizerHealth(tmp_path / "a", every=1)],
+        )  # fmt: skip
+    run = adamax_tb.read_runs(tmp_path)["a"]
+    assert not any("frozen" in layer for layer in run.layers)
+    unused = run.layers.index("unused/kernel")
+    assert np.all(run.stat("weight_norm")[:, unused].view(np.uint32) == 0x7FFFFFFF)
+    assert np.all(run.stat("weight_norm")[:, run.layers.index("used/kernel")] > 0)

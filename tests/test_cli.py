@@ -1,0 +1,80 @@
+"""The `adamax-tb` command as a process."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from synthetic import write_run
+
+
+def adamax_tb(*arguments):
+    command = [sys.executable, "-m", "adamax_tb.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_check_names_the_sick_runs_of_the_demo_with_the_right_rule(demo_logdir):
+    done = adamax_tb("check", demo_logdir, "--json")
+    assert done.returncode == 1, done.stderr
+    runs = {run["name"]: run for run in json.loads(done.stdout)["runs"]}
+    assert set(runs) == {"healthy", "exploding", "vanishing"}
+    assert runs["healthy"]["findings"] == []
+    for name, rule in (("exploding", "exploding-gradient"), ("vanishing", "vanishing-gradient")):
+        first = runs[name]["findings"][0]
+        assert (first["rule"], first["severity"]) == (rule, "critical")
+        assert first["suggestion"]
+        assert first["evidence"]
+    assert runs["exploding"]["findings"][0]["first_step"] > 100
+    assert runs["vanishing"]["findings"][0]["layer"] == "digits/dense_1/kernel"
+
+
+def test_check_says_it_in_words(demo_logdir):
+    done = adamax_tb("check", demo_logdir)
+    assert done.returncode == 1
+    assert "exploding: critical" in done.stdout
+    assert "healthy: healthy" in done.stdout
+    assert "What to do: " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("fraction", "learned", "fail_on", "code"),
+    [
+        (0, True, "warning", 0),
+        (1, False, "critical", 1),
+        (1, False, "never", 0),
+        (0.75, False, "warning", 1),
+        (0.75, False, "critical", 0),
+        (1, True, "warning", 0),
+    ],
+)
+def test_the_exit_code_follows_the_worst_finding(tmp_path, fraction, learned, fail_on, code):
+    dead = np.zeros((50, 4), np.float32)
+    dead[:, :2] = fraction
+    loss = np.linspace(2, 0.1, 50) if learned else np.full(50, 2.3)
+    write_run(tmp_path / "a", range(1, 51), {"dead_units": dead}, loss)
+    assert adamax_tb("check", tmp_path, "--fail-on", fail_on).returncode == code
+
+
+def test_check_of_nothing_exits_2_and_names_the_argument(tmp_path):
+    for logdir in (tmp_path, tmp_path / "missing"):
+        done = adamax_tb("check", logdir)
+        assert done.returncode == 2
+        assert "`logdir`" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["demo", "--port", "0"], ["demo", "--port", "x"], ["nonsense"], []]
+)
+def test_bad_usage_exits_2(arguments):
+    done = adamax_tb(*arguments)
+    assert done.returncode == 2
+    assert "usage: adamax-tb" in done.stderr
+
+
+def test_a_terminals_escape_codes_in_a_name_are_written_out(tmp_path):
+    write_run(tmp_path / "a\x1b[31mred", [1])
+    done = adamax_tb("check", tmp_path)
+    assert "\x1b" not in done.stdout
+    assert "\\x1b[31mred" in done.stdout

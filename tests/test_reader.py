@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import LAYERS, healthy_stats, write_run
+
+from adamax_tb import read_runs, schema
+
+
+def test_what_is_written_is_read_back_to_the_bit(tmp_path):
+    steps = np.arange(1, 301)
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(300, len(LAYERS))).astype(np.float32)
+    values[7, 1], values[8, 2], values[9, 0] = np.nan, np.inf, -np.inf
+    values[10, 3] = schema.NOT_RECORDED
+    write_run(tmp_path / "a", steps, {"u_mean": values})
+    run = read_runs(tmp_path)["a"]
+    np.testing.assert_array_equal(run.steps, steps)
+    np.testing.assert_array_equal(run.stat("u_mean").view(np.uint32), values.view(np.uint32))
+    assert run.layers == tuple(name for name, _ in LAYERS)
+    assert run.shapes == tuple(shape for _, shape in LAYERS)
+    assert run.hyperparameters == {"learning_rate": 0.001, "beta_1": 0.9}
+    assert run.notes == ()
+    assert np.all(np.diff(run.wall_times) >= 0)
+
+
+def test_a_resumed_run_replaces_what_followed_the_step_it_resumed_at(tmp_path):
+    write_run(tmp_path / "a", range(1, 11), {"u_mean": np.full((10, 4), 1, np.float32)})
+    write_run(tmp_path / "a", [6, 8], {"u_mean": np.full((2, 4), 2, np.float32)})
+    run = read_runs(tmp_path)["a"]
+    assert run.steps.tolist() == [1, 2, 3, 4, 5, 6, 8]
+    assert run.stat("u_mean")[:, 0].tolist() == [1, 1, 1, 1, 1, 2, 2]
+
+
+def test_a_layer_that_came_with_a_resume_was_not_recorded_before(tmp_path):
+    write_run(tmp_path / "a", [1, 2])
+    grown = (*LAYERS, ("head/kernel", (3, 2)))
+    write_run(tmp_path / "a", [3], layers=grown)
+    run = read_runs(tmp_path)["a"]
+    assert run.layers[-1] == "head/kernel"
+    bits = run.stat("u_mean").view(np.uint32)
+    assert bits[:2, -1].tolist() == [0x7FFFFFFF] * 2
+    assert run.stat("u_mean")[2, -1] == 1
+    assert np.all(run.stat("u_mean")[:, 0] == 1)
+
+
+def test_the_torn_end_of_a_file_is_skipped_with_a_note(tmp_path):
+    path = Path(write_run(tmp_path / "a", range(1, 21)))
+    whole = path.read_bytes()
+    for cut in range(1, 40):
+        path.write_bytes(whole[:-cut])
+        run = read_runs(tmp_path)["a"]
+        assert run.steps.tolist() == list(range(1, 20))
+        assert len(run.notes) == 1
+        assert "ends within a record" in run.notes[0]
+
+
+def test_damage_within_a_file_ends_it_with_a_note(tmp_path):
+    path = Path(write_run(tmp_path / "a", range(1, 21)))
+    whole = bytearray(path.read_bytes())
+    middle = len(whole) // 2
+    whole[middle : middle + 2000] = b"\xff" * 2000
+    path.write_bytes(whole)
+    run = read_runs(tmp_path)["a"]
+    assert 0 < len(run.steps) < 20
+    assert len(run.notes) == 1
+
+
+def test_runs_come_in_natural_order_with_tensorboards_names(tmp_path):
+    for name in ("run10", "run2", "group/one"):
+        write_run(tmp_path / name, [1])
+    write_run(tmp_path, [1])
+    assert list(read_runs(tmp_path)) == [".", "group/one", "run2", "run10"]
+
+
+def test_a_logdir_without_our_data_says_how_to_get_some(tmp_path):
+    (tmp_path / "events.out.tfevents.1.host").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"`logdir`.*OptimizerHealth"):
+        read_runs(tmp_path)
+
+
+def test_a_logdir_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="`logdir`.*missing"):
+        read_runs(tmp_path / "missing")
+
+
+def test_an_unknown_statistic_is_refused_with_the_known_ones(tmp_path):
+    write_run(tmp_path / "a", [1], {}, states="m", optimizer="Adam")
+    run = read_runs(tmp_path)["a"]
+    assert "m_rms" in run.statistics
+    with pytest.raises(KeyError, match="u_mean.*m_rms"):
+        run.stat("u_mean")
+    assert set(healthy_stats([1], states="m")) == set(run.statistics)
+
+
+def test_a_newer_format_is_refused_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setattr(schema, "VERSION", 99)
+    write_run(tmp_path / "a", [1])
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match=r"'a'.*newer adamax-tb.*pip install"):
+        read_runs(tmp_path)
