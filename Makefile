@@ -42,3 +42,7 @@ proto:
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info tb_plugin/static tb_plugin/frontend/node_modules
+
+# the picture in README, as the browser test took it
+examples/panel.png: tests/browser/output/readme.png
+	cp $< $@

@@ -3,6 +3,7 @@
 Everything else is in pyproject.toml. `python setup.py npm run check` runs npm in the front end's folder.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -34,6 +35,16 @@ def npm(*arguments: str) -> None:
         raise SystemExit(f"npm {' '.join(arguments)} failed in {FRONTEND}")
 
 
+def write_notices() -> None:
+    """Writes the licences of the packages that are bundled into the panel beside it."""
+    manifest = json.loads((FRONTEND / "package.json").read_text())
+    notices = [
+        f"{name}\n\n{(FRONTEND / 'node_modules' / name / 'LICENSE').read_text()}"
+        for name in sorted(manifest["dependencies"])
+    ]
+    (FRONTEND.parent / "static" / "NOTICES.txt").write_text("\n\n".join(notices))
+
+
 class BuildWithPanel(build_py):
     """Bundles the panel into tb_plugin/static before the packages are copied."""
 
@@ -41,6 +52,7 @@ class BuildWithPanel(build_py):
         """Builds the panel, then the packages."""
         npm("ci", "--no-audit", "--no-fund")
         npm("run", "build")
+        write_notices()
         super().run()
 
 

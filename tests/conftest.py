@@ -61,10 +61,11 @@ def serve(tmp_path):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        log = (tmp_path / f"tensorboard-{port}.log").open("w+")
+        log = tmp_path / f"tensorboard-{port}.log"
         command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir)]
         command += ["--host", "127.0.0.1", "--port", str(port), *flags]
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        with log.open("w") as file:
+            process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
         processes.append(process)
         address = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 60
@@ -73,8 +74,7 @@ def serve(tmp_path):
                 urllib.request.urlopen(f"{address}/", timeout=5).close()
             except OSError:
                 if process.poll() is not None or time.monotonic() > deadline:
-                    log.seek(0)
-                    pytest.fail(f"TensorBoard does not start:\n{log.read()}")
+                    pytest.fail(f"TensorBoard does not start:\n{log.read_text()}")
                 time.sleep(0.2)
             else:
                 return address

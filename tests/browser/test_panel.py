@@ -1,6 +1,5 @@
 """The panel in a real Chromium, inside a real TensorBoard."""
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +120,7 @@ def test_a_run_in_training_grows_in_the_open_panel(chromium, serve, demo_logdir,
     writer.write(np.arange(11, 31), healthy_stats(range(20)), {"loss": np.ones(20)})
     writer.flush()
     panel.page.wait_for_timeout(4000)  # two reload intervals of the server
-    panel.page.locator("[aria-label='Reload'], button[title*='eload']").first.click()
+    panel.page.locator("app-header-reload button, button.reload-button").first.click()
     panel.frame.locator("li[data-run=live]", has_text="30 records").wait_for(timeout=20_000)
     writer.close()
     assert panel.complaints == []
@@ -140,4 +139,4 @@ def test_the_readmes_picture_is_of_this_panel(chromium, serve, demo_logdir):
     panel.frame.locator("article.finding").first.get_by_role("button").click()
     panel.drawn(statistic="gradient_norm")
     panel.screenshot("readme")
-    assert shutil.which("git") is None or (OUTPUT / "readme.png").stat().st_size > 20_000
+    assert (OUTPUT / "readme.png").stat().st_size > 20_000
