@@ -114,8 +114,9 @@ class OptimizerHealth(keras.callbacks.Callback):
         """Reads where the optimizer stands."""
         self._training, self._failed = True, False
         self._batches = 0
-        self._start = self._drained_at = int(self._recorder.optimizer.iterations)
-        rate = float(self._recorder.optimizer.learning_rate)
+        optimizer = self._recorder.optimizer
+        self._start = self._drained_at = int(_host(optimizer.iterations))
+        rate = float(_host(optimizer.learning_rate))
         self._learning_rate = float(f"{rate:.7g}")  # 0.001, not float32's 0.0010000000475
         atexit.register(self._finish)  # a fit that is interrupted never gets to on_train_end
 
@@ -258,6 +259,11 @@ def _check_writable(log_dir: str) -> None:
         raise ValueError(
             f"Argument `log_dir` must be a directory that can be written. Received: log_dir={log_dir!r} (no permission)"
         )
+
+
+def _host(value: Any) -> Any:
+    """Returns a number of the optimizer, which under a tf.distribute strategy is one per replica."""
+    return keras.ops.convert_to_tensor(value).numpy()
 
 
 def _peak_row(values: NDArray[np.float32]) -> NDArray[np.intp]:

@@ -6,13 +6,14 @@ It only parses, prints and sets exit codes; `demo`, `reader` and `rules` do the 
 import argparse
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adamax_tb import __version__
 from adamax_tb.reader import read_runs
-from adamax_tb.rules import SEVERITIES, Finding, diagnose, finding_json, verdict
+from adamax_tb.rules import SEVERITIES, Finding, diagnose, finding_json, loss_course, verdict
 from adamax_tb.schema import Run
 
 HEALTHY, FOUND, UNREADABLE = 0, 1, 2
@@ -92,7 +93,9 @@ def _demo(args: argparse.Namespace) -> int:
     print(_table(runs, findings))
     print()
     if args.no_serve:
-        print(f"See them with: tensorboard --logdir {args.logdir}")
+        program = shutil.which("tensorboard") and "tensorboard"
+        program = program or os.path.join(os.path.relpath(sys.prefix), "bin", "tensorboard")
+        print(f"See them with: {program} --logdir {args.logdir}")
         return HEALTHY
     address = f"http://127.0.0.1:{args.port}/#optimizer_health"
     print(f"Serving TensorBoard at {address} (Ctrl-C stops it)", flush=True)
@@ -118,8 +121,7 @@ def _table(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -
     head = ("run", "verdict", "rule", "layer", "since step", "loss")
     rows = [head]
     for name, found in findings.items():
-        loss = runs[name].loss
-        course = f"{loss[0]:.3g} → {loss[-1]:.3g}"
+        course = loss_course(runs[name])
         first = found[0] if found else None
         rows.append(
             (
@@ -128,7 +130,7 @@ def _table(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -
                 first.rule if first else "-",
                 _printable(first.layer or "whole run") if first else "-",
                 str(first.first_step) if first else "-",
-                course,
+                f"{course.first:.3g} → {course.last:.3g}",
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]

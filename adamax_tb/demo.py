@@ -5,6 +5,7 @@ It trains and records; `cli` prints the verdicts and starts TensorBoard.
 
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -98,6 +99,10 @@ def _Progress() -> Any:  # made when Keras is there; used like the class it retu
             logs = logs or {}
             total = self.params["epochs"]
             line = f"  epoch {epoch + 1}/{total}  loss {logs['loss']:.4g}  accuracy {logs['accuracy']:.0%}"
-            print(f"\r{line:<60}", end="\n" if epoch + 1 == total else "", flush=True)
+            last = epoch + 1 == total
+            if sys.stdout.isatty():
+                print(f"\r{line:<60}", end="\n" if last else "", flush=True)
+            elif last or (epoch + 1) % 5 == 0:
+                print(line, flush=True)
 
     return Progress()

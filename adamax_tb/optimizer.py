@@ -3,6 +3,7 @@
 It holds no statistics: `recorder` watches it from outside, as it watches stock optimizers.
 """
 
+import numbers
 from typing import Any
 
 import keras
@@ -14,11 +15,13 @@ else:
     tf = None
 
 FUSED_DTYPES = ("float32", "float64")
+HALF_DTYPES = ("float16", "bfloat16")
+STATE_SUFFIXES = ("_momentum", "_norm")  # what Keras names m and u
 
 
 def _checked(name: str, value: Any, low: float, high: float) -> Any:
     """Returns `value`; a Python number outside [low, high) is refused, a tensor is taken as it is."""
-    if isinstance(value, (int, float)) and not low <= value < high:
+    if isinstance(value, numbers.Real) and not low <= float(value) < high:
         raise ValueError(
             f"Argument `{name}` must be in the range [{low:g}, {high:g}). Received: {name}={value}"
         )
@@ -38,7 +41,7 @@ class AdaMax(keras.optimizers.Adamax):
     It takes the place of `keras.optimizers.Adamax`: the same arguments, variables and checkpoints, the same weights
     to float rounding. It differs where stock is wrong or slow: on TensorFlow one fused kernel updates a float32 or
     float64 variable; rows of an embedding that repeat in a batch count once, with their summed gradient; float16 and
-    bfloat16 updates are computed in float32.
+    bfloat16 weights keep m and u in float32, and are updated in it.
 
     Args:
         learning_rate: A float, a `keras.optimizers.schedules.LearningRateSchedule` instance, or a callable that
@@ -74,6 +77,23 @@ class AdaMax(keras.optimizers.Adamax):
             epsilon=_checked("epsilon", epsilon, 0.0, float("inf")),
             **kwargs,
         )
+
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str = "none",
+        layout: Any = None,
+        name: str | None = None,
+    ) -> Any:
+        """Adds an optimizer variable; m and u of half-precision weights in float32.
+
+        In bfloat16, 0.999 * u rounds back to u, which then never decays.
+        """
+        if dtype in HALF_DTYPES and name is not None and name.endswith(STATE_SUFFIXES):
+            dtype = "float32"
+        return super().add_variable(shape, initializer, dtype, aggregation, layout, name)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Updates one variable and its m and u in place.
@@ -120,9 +140,9 @@ class AdaMax(keras.optimizers.Adamax):
                 v=u.value.handle,
                 beta1_power=tf.cast(power, dtype),
                 lr=tf.cast(learning_rate, dtype),
-                beta1=tf.cast(self.beta_1, dtype),
-                beta2=tf.cast(self.beta_2, dtype),
-                epsilon=tf.cast(self.epsilon, dtype),
+                beta1=ops.convert_to_tensor(self.beta_1, dtype),
+                beta2=ops.convert_to_tensor(self.beta_2, dtype),
+                epsilon=ops.convert_to_tensor(self.epsilon, dtype),
                 grad=tf.cast(gradient, dtype),
             )
             return

@@ -5,10 +5,10 @@ It reads nothing back during a step and writes no file: `callback` drains it.
 The buffer is one float32 matrix of `len(layers) + len(HEADER)` columns, the header last:
 
     rows 0 … ring-1                 the sentinel: gradient norms of update t in row t % ring, every update
-    then 1 + len(COLUMNS) rows      for each record slot: non-finite counts, then `stats.COLUMNS`
+    then BLOCK rows                 for each record slot: non-finite counts, then `stats.COLUMNS`
 
-`slots` records fit between two drains, and one more slot takes the first update whose gradient is not finite, off the
-regular steps.
+`slots` records fit between two drains; as many more slots take updates off the regular steps, the first ones whose
+gradient is not finite.
 """
 
 import warnings
@@ -28,6 +28,7 @@ from adamax_tb.stats import COLUMNS, Moments, Reducer, Tensor
 HEADER = ("step_high", "step_low", "loss", "learning_rate", "loss_scale")
 _STEP_BASE = 2**20
 SENTINEL_STEPS = 128
+BLOCK = 1 + len(COLUMNS)
 _HOOKS = ("_distributed_tf_update_step", "_clip_gradients", "scale_loss")
 
 
@@ -201,24 +202,34 @@ class Recorder:
         variables = self.variables
         with tf.init_scope():
             if self.buffer is None:
-                rows = self.ring + (self.slots + 1) * (1 + len(COLUMNS))
+                rows = self.ring + 2 * self.slots * BLOCK
                 shape = (rows, len(variables) + len(HEADER))
-                self.buffer = tf.Variable(tf.zeros(shape), trainable=False, name="optimizer_health")
+                variable = tf.Variable(tf.zeros(shape), trainable=False, name="optimizer_health")
+                self.buffer = _first_replica(distribution)(variable)  # a strategy mirrors it
         indices = [self.optimizer._get_variable_index(variable) for _, variable in grads_and_vars]
         self.present = np.isin(np.arange(len(variables)), indices)
         first = _first_replica(distribution)
-        gradients = [_dense(first(gradient)) for gradient, _ in grads_and_vars]
+        gradients = [
+            tf.ensure_shape(_dense(first(gradient)), variable.shape)
+            for gradient, variable in grads_and_vars
+        ]
         unclipped = self._reachable_unclipped(len(gradients))
         norms = [self._reducer.l2(g) for g in unclipped or gradients]
         t = tf.cast(keras.ops.convert_to_tensor(self.optimizer.iterations), tf.int64) + 1
         header = self._header(first, t, learning_rate)
         row = tf.concat([self._spread(tf.stack(norms), indices), header], axis=0)
         finite = tf.reduce_all(tf.math.is_finite(tf.stack(norms)))
-        before = self.buffer.sparse_read((t - 1) % self.ring)
-        was_finite = tf.reduce_all(tf.math.is_finite(before[: len(variables)]))
+        # The first bad update after good ones has a slot of its own, one between any two regular records.
+        interval = t // self.every
+        spare = self.slots + interval % self.slots
+        held = self.buffer.sparse_read([(t - 1) % self.ring, self.ring + spare * BLOCK])
+        was_finite = tf.reduce_all(tf.math.is_finite(held[0, : len(variables)]))
+        high, low = (tf.cast(held[1, len(variables) + i], tf.int64) for i in (0, 1))
+        spare_step = high * _STEP_BASE + low
+        taken = (spare_step > 0) & (spare_step // self.every == interval)
         self.buffer.scatter_update(tf.IndexedSlices(row, t % self.ring))
         regular = (t % self.every == 0) | (t == 1)
-        slot = tf.where(regular, t // self.every % self.slots, self.slots)
+        slot = tf.where(regular, interval % self.slots, spare)
 
         weights = [first(variable) for _, variable in grads_and_vars]
         state = [
@@ -235,12 +246,12 @@ class Recorder:
                 _read(handle, x.dtype, x.shape) for handle, x in zip(handles, stored, strict=True)
             ]
             block = self._block(gradients, values, header, finite, indices)
-            places = self.ring + slot * block.shape[0] + tf.range(block.shape[0], dtype=tf.int64)
+            places = self.ring + slot * BLOCK + tf.range(BLOCK, dtype=tf.int64)
             tf.raw_ops.ResourceScatterUpdate(resource=buffer, indices=places, updates=block)
             return finite
 
         inputs = [self.buffer.handle, slot, header, finite, *gradients, *(x.handle for x in stored)]
-        _run_if(regular | (was_finite & ~finite), record, inputs)
+        _run_if(regular | (was_finite & ~finite & ~taken), record, inputs)
 
     def _block(
         self,
@@ -311,7 +322,7 @@ class Recorder:
         layers = buffer.shape[1] - len(HEADER)
         sentinel, blocks = (
             buffer[: self.ring],
-            buffer[self.ring :].reshape(self.slots + 1, 1 + len(COLUMNS), -1),
+            buffer[self.ring :].reshape(2 * self.slots, BLOCK, -1),
         )
         order, steps = _since(sentinel[:, layers:], self._last_drained)
         chosen, recorded = _since(blocks[:, 0, layers:], self._last_drained)

@@ -203,7 +203,7 @@ STATS: tuple[Statistic, ...] = (
         "linear",
         "m",
         "Fraction of output units (the last axis) whose weights get no gradient, and have had none for so long that "
-        "m fell below a millionth of u: 131 updates at beta_1 = 0.9.",
+        "m fell below a millionth of u: about 130 updates at beta_1 = 0.9.",
     ),
 )
 
