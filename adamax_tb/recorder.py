@@ -217,19 +217,15 @@ class Recorder:
         norms = [self._reducer.l2(g) for g in unclipped or gradients]
         t = tf.cast(keras.ops.convert_to_tensor(self.optimizer.iterations), tf.int64) + 1
         header = self._header(first, t, learning_rate)
-        row = tf.concat([self._spread(tf.stack(norms), indices), header], axis=0)
-        finite = tf.reduce_all(tf.math.is_finite(tf.stack(norms)))
-        # The first bad update after good ones has a slot of its own, one between any two regular records.
-        interval = t // self.every
-        spare = self.slots + interval % self.slots
-        held = self.buffer.sparse_read([(t - 1) % self.ring, self.ring + spare * BLOCK])
-        was_finite = tf.reduce_all(tf.math.is_finite(held[0, : len(variables)]))
-        high, low = (tf.cast(held[1, len(variables) + i], tf.int64) for i in (0, 1))
-        spare_step = high * _STEP_BASE + low
-        taken = (spare_step > 0) & (spare_step // self.every == interval)
-        self.buffer.scatter_update(tf.IndexedSlices(row, t % self.ring))
+        norms = tf.stack(norms)
+        self.buffer.scatter_update(
+            tf.IndexedSlices(
+                tf.concat([self._spread(norms, indices), header], axis=0), t % self.ring
+            )
+        )
+        # infinite too where the sum overflows: that is worth a record as well
+        finite = tf.math.is_finite(tf.reduce_sum(norms))
         regular = (t % self.every == 0) | (t == 1)
-        slot = tf.where(regular, interval % self.slots, spare)
 
         weights = [first(variable) for _, variable in grads_and_vars]
         state = [
@@ -238,20 +234,47 @@ class Recorder:
         ]
         stored = [x for weight, pair in zip(weights, state, strict=True) for x in (weight, *pair)]
 
-        def record(
-            buffer: Tensor, slot: Tensor, header: Tensor, finite: Tensor, *rest: Tensor
-        ) -> Tensor:
-            gradients, handles = rest[: len(indices)], rest[len(indices) :]
+        def write(buffer: Tensor, slot: Tensor, header: Tensor, *rest: Tensor) -> Tensor:
+            finite, gradients = rest[0], rest[1 : 1 + len(indices)]
             values = [
-                _read(handle, x.dtype, x.shape) for handle, x in zip(handles, stored, strict=True)
+                _read(handle, x.dtype, x.shape)
+                for handle, x in zip(rest[1 + len(indices) :], stored, strict=True)
             ]
             block = self._block(gradients, values, header, finite, indices)
             places = self.ring + slot * BLOCK + tf.range(BLOCK, dtype=tf.int64)
             tf.raw_ops.ResourceScatterUpdate(resource=buffer, indices=places, updates=block)
-            return finite
+            return slot
 
-        inputs = [self.buffer.handle, slot, header, finite, *gradients, *(x.handle for x in stored)]
-        _run_if(regular | (was_finite & ~finite & ~taken), record, inputs)
+        def record(
+            buffer: Tensor, t: Tensor, header: Tensor, regular: Tensor, *rest: Tensor
+        ) -> Tensor:
+            slot, wanted = self._slot(buffer, t, regular, len(variables))
+            return _run_if(wanted, write, [buffer, slot, header, *rest])
+
+        rest = [regular, finite, *gradients, *(x.handle for x in stored)]
+        _run_if(regular | ~finite, record, [self.buffer.handle, t, header, *rest])
+
+    def _slot(
+        self, buffer: Tensor, t: Tensor, regular: Tensor, layers: int
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the slot of update `t`, and whether to record it there.
+
+        A regular record always has one. Between any two there is one for the first bad update that follows a good one.
+        """
+        interval = t // self.every
+        spare = self.slots + interval % self.slots
+        held = tf.raw_ops.ResourceGather(
+            resource=buffer,
+            indices=tf.stack([(t - 1) % self.ring, self.ring + spare * BLOCK]),
+            dtype=tf.float32,
+        )
+        held.set_shape((2, layers + len(HEADER)))
+        was_finite = tf.math.is_finite(tf.reduce_sum(held[0, :layers]))
+        high, low = (tf.cast(held[1, layers + i], tf.int64) for i in (0, 1))
+        spare_step = high * _STEP_BASE + low
+        taken = (spare_step > 0) & (spare_step // self.every == interval)
+        slot = tf.where(regular, interval % self.slots, spare)
+        return slot, regular | (was_finite & ~taken)
 
     def _block(
         self,
@@ -289,19 +312,16 @@ class Recorder:
         return tf.gather(padded, where)
 
     def _header(self, first: Callable[[Any], Tensor], t: Tensor, learning_rate: Tensor) -> Tensor:
+        """Returns (len(HEADER),) float32."""
         loss, self._loss = self._loss, None
-        known = loss is not None and _reachable(loss)
+        if loss is None or not _reachable(loss):
+            loss = float("nan")
+        elif loss.shape.rank != 0:
+            loss = tf.reduce_mean(loss)
         scale = getattr(self.outer, "dynamic_scale", None)
-        entries = [
-            t // _STEP_BASE,
-            t % _STEP_BASE,
-            tf.reduce_mean(tf.cast(loss, tf.float32)) if known else float("nan"),
-            first(learning_rate),
-            1.0 if scale is None else keras.ops.convert_to_tensor(scale),
-        ]
-        return tf.stack(
-            [tf.cast(keras.ops.convert_to_tensor(entry), tf.float32) for entry in entries]
-        )
+        numbers = [loss, first(learning_rate), 1.0 if scale is None else scale]
+        step = tf.cast(tf.stack([t // _STEP_BASE, t % _STEP_BASE]), tf.float32)
+        return tf.concat([step, tf.stack([keras.ops.cast(x, "float32") for x in numbers])], axis=0)
 
     def _reachable_unclipped(self, count: int) -> list[Tensor] | None:
         unclipped, self._unclipped = self._unclipped, None
@@ -382,11 +402,11 @@ def _run_if(
     inputs: list[Tensor],
     otherwise: Callable[..., Tensor] | None = None,
 ) -> Tensor:
-    """Returns `then(*inputs)` if `condition` holds, else `otherwise(*inputs)` (by default the fourth input).
+    """Returns `then(*inputs)` if `condition` holds, else `otherwise(*inputs)` (by default the second input).
 
     Explicit inputs and no captures: a branch not taken costs about 10 µs, a quarter of `tf.cond`.
     """
-    otherwise = otherwise or (lambda *args: args[3])
+    otherwise = otherwise or (lambda *args: args[1])
     if tf.executing_eagerly():
         return then(*inputs) if condition else otherwise(*inputs)
     specs = [tf.TensorSpec(x.shape, x.dtype) for x in inputs]
