@@ -35,7 +35,7 @@ class Workload:
 
 
 def mlp() -> Any:
-    """Returns an MLP of 3 layers, 84 k parameters: a step of under a millisecond."""
+    """Returns an MLP of 3 layers, 85 k parameters: a step of under a millisecond."""
     layers = keras.layers
     return keras.Sequential(
         [keras.Input((64,)), layers.Dense(256, "relu"), layers.Dense(256, "relu"), layers.Dense(10)]
@@ -43,7 +43,7 @@ def mlp() -> Any:
 
 
 def transformer() -> Any:
-    """Returns an encoder of 4 blocks, 2.1 M parameters in 57 variables."""
+    """Returns an encoder of 4 blocks, 2.2 M parameters in 67 variables."""
     layers = keras.layers
     tokens = keras.Input((32,), dtype="int32")
     x = layers.Embedding(2000, 192)(tokens)
@@ -57,7 +57,7 @@ def transformer() -> Any:
 
 
 def cnn() -> Any:
-    """Returns a small CNN with a wide dense layer, 4.3 M parameters."""
+    """Returns a small CNN with a wide dense layer, 4.2 M parameters."""
     layers = keras.layers
     return keras.Sequential(
         [
