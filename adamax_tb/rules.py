@@ -163,7 +163,7 @@ def exploding_gradient(run: Run) -> Iterator[Finding]:
         last_step=int(run.steps[at[-1]]),
         message=(
             f"The gradient of {run.layers[layer]} explodes: at step {run.steps[first]} it is "
-            f"{growth[first, layer]:.3g} times its usual size, later up to {course_of_layer[highest]:.3g} times, and "
+            f"{_spelled(growth[first, layer])} times its usual size, later up to {_spelled(course_of_layer[highest])} times, and "
             f"{course.described()}."
         ),
         evidence={
@@ -312,6 +312,11 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     """Returns `finding` as a dict that JSON can hold: numbers it cannot are spelled as strings."""
     evidence = {name: json_number(value) for name, value in finding.evidence.items()}
     return {**dataclasses.asdict(finding), "evidence": evidence}
+
+
+def _spelled(value: float) -> str:
+    """Returns `value` to three digits: "1,860" and "2.5e+14", not "1.86e+03"."""
+    return f"{float(f'{value:.3g}'):,.0f}" if 1e3 <= value < 1e6 else f"{value:.3g}"
 
 
 def _recorded(values: NDArray[np.float32]) -> NDArray[np.bool_]:

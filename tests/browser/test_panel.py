@@ -135,7 +135,7 @@ def test_a_logdir_without_our_data_shows_how_to_get_some(chromium, serve, tmp_pa
 
 
 def test_the_readmes_picture_is_of_this_panel(chromium, serve, demo_logdir):
-    panel = Panel(chromium, serve(demo_logdir), width=1280, height=1000).wait()
+    panel = Panel(chromium, serve(demo_logdir), height=1330).wait()
     panel.frame.locator("article.finding").first.get_by_role("button").click()
     panel.drawn(statistic="gradient_norm")
     panel.screenshot("readme")
