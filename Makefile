@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 SERVE ?= 1
 PORT ?= 6006
-FRONTEND := $(shell find tb_plugin/frontend/src tb_plugin/frontend/package-lock.json -type f 2>/dev/null)
+FRONTEND := $(shell find tb_plugin/frontend/src tb_plugin/frontend/*.json -type f 2>/dev/null)
 
 .PHONY: setup demo test lint bench proto clean
 

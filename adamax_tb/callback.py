@@ -29,6 +29,7 @@ if keras.backend.backend() == "tensorflow":
 PENDING_RECORDS = 16
 DRAIN_S = 0.5
 BUFFER_ENTRIES = 2**20
+MAX_EVERY = 10_000  # the device keeps a row for every update between two records
 
 
 class OptimizerHealth(keras.callbacks.Callback):
@@ -48,20 +49,27 @@ class OptimizerHealth(keras.callbacks.Callback):
             gradient is not finite is recorded in full.
 
     Raises:
-        ValueError: `every` is not a positive integer, or `log_dir` cannot be written; when `fit` starts: the model is
-            not compiled, its optimizer is of an unknown kind, or Keras does not run on TensorFlow.
+        ValueError: `every` is not an integer from 1 to 10,000, or `log_dir` cannot be written; when `fit` starts: the
+            model is not compiled, its optimizer is of an unknown kind, or Keras does not run on TensorFlow.
     """
 
     def __init__(self, log_dir: str | os.PathLike[str], every: int = 10) -> None:
         super().__init__()
-        if isinstance(every, bool) or not isinstance(every, (int, np.integer)) or every < 1:
+        whole = isinstance(every, (int, np.integer)) and not isinstance(every, bool)
+        if not whole or not 1 <= every <= MAX_EVERY:
             raise ValueError(
-                f"Argument `every` must be a positive integer. Received: every={every!r}"
+                f"Argument `every` must be a positive integer of at most {MAX_EVERY}. Received: every={every!r}"
             )
-        self.log_dir = os.fspath(log_dir)
         self.every = int(every)
+        try:
+            self.log_dir = os.path.expanduser(os.fsdecode(log_dir))
+        except TypeError as error:
+            raise ValueError(
+                f"Argument `log_dir` must be a path. Received: log_dir={log_dir!r}"
+            ) from error
         _check_writable(self.log_dir)
         self._recorder: Any = None
+        self._settings: dict[str, Any] = {}
         self._writer: EventWriter | None = None
         self._failed = False
         self._training = False
@@ -91,12 +99,15 @@ class OptimizerHealth(keras.callbacks.Callback):
             )
         columns = max(1, len(model.trainable_variables)) * (self.every + len(stats.COLUMNS))
         self._pending = int(np.clip(BUFFER_ENTRIES // columns, 1, PENDING_RECORDS))
-        self._recorder = Recorder(
-            optimizer,
-            self.every,
-            steps_per_drain=model.steps_per_execution + self._pending * self.every,
-            xla=bool(model.jit_compile),
-        )
+        settings = {
+            "optimizer": optimizer,
+            "every": self.every,
+            "steps_per_drain": model.steps_per_execution + self._pending * self.every,
+            "xla": bool(model.jit_compile),
+        }
+        if self._settings != settings:  # else it still knows the updates after the last record
+            self._recorder = Recorder(**settings)
+            self._settings = settings
         self._recorder.attach()
         model.train_function = None  # an earlier fit traced it without us
 
@@ -157,13 +168,13 @@ class OptimizerHealth(keras.callbacks.Callback):
     def _detach(self) -> None:
         if self._recorder is not None:
             self._recorder.detach()
-            self._recorder = None
 
     def _guarded_drain(self) -> None:
         try:
             drained = self._recorder.drain()
             if drained is not None and drained.steps.size:
-                self._write(drained)
+                with np.errstate(all="ignore"):  # a run that blows up is no fault of ours
+                    self._write(drained)
         except Exception as error:  # being watched must never harm a training run
             self._failed = True
             warnings.warn(
@@ -201,7 +212,7 @@ class OptimizerHealth(keras.callbacks.Callback):
             "loss_peak": np.array([loss[_peak_row(loss)] for loss in losses]),
             "learning_rate": learning_rate,
             "loss_scale": headers["loss_scale"],
-            "skipped_steps": self._skipped(steps),
+            "skipped_steps": self._skipped(drained),
             "clip_factor": np.where(whole > 0, clipped / np.where(whole > 0, whole, 1.0), 1.0),
         }
         self._writer.write(
@@ -213,15 +224,20 @@ class OptimizerHealth(keras.callbacks.Callback):
             step_stats,
         )
 
-    def _skipped(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Returns how many batches of this fit the loss scaling threw away, as far as it can be told."""
-        if self._recorder.outer is self._recorder.optimizer:
-            return np.zeros(len(steps))
-        return np.full(len(steps), max(0.0, float(self._start + self._batches - steps[-1])))
+    def _skipped(self, drained: "Drained") -> NDArray[np.float64]:
+        """Returns how many batches of this fit the loss scaling threw away: known for the last record of a drain."""
+        recorder = self._recorder
+        if recorder.outer is recorder.optimizer:
+            return np.zeros(len(drained.steps))
+        skipped = np.full(len(drained.steps), np.nan)
+        if not recorder.optimizer.gradient_accumulation_steps:
+            skipped[-1] = self._start + self._batches - drained.sentinel_steps[-1]
+        return skipped
 
     def _table(self) -> schema.LayerTable:
         recorder = self._recorder
         config = recorder.optimizer.get_config()
+        names = schema.unique_names([v.path for v in recorder.variables])
         config["learning_rate"] = self._learning_rate
         if not config["use_ema"]:
             del config["ema_momentum"]
@@ -229,9 +245,9 @@ class OptimizerHealth(keras.callbacks.Callback):
             version=schema.VERSION,
             layers=[
                 schema.Layer(
-                    name=v.path, shape=v.shape, dtype=keras.backend.standardize_dtype(v.dtype)
+                    name=name, shape=v.shape, dtype=keras.backend.standardize_dtype(v.dtype)
                 )
-                for v in recorder.variables
+                for v, name in zip(recorder.variables, names, strict=True)
             ],
             statistics=schema.recorded_statistics(recorder.kind.states),
             step_statistics=schema.STEP_STATS,

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adamax_tb import __version__
-from adamax_tb.reader import read_runs
+from adamax_tb.reader import read_runs, scan_runs
 from adamax_tb.rules import SEVERITIES, Finding, diagnose, finding_json, loss_course, verdict
 from adamax_tb.schema import Run
 
@@ -104,12 +104,17 @@ def _demo(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    runs = read_runs(args.logdir)
+    runs, errors = scan_runs(args.logdir)
     findings = {name: diagnose(run) for name, run in runs.items()}
     if args.json:
-        print(json.dumps(_document(runs, findings), indent=2, allow_nan=False))
-    else:
+        document = {**_document(runs, findings), "errors": errors}
+        print(json.dumps(document, indent=2, allow_nan=False))
+    elif runs:
         print(_report(runs, findings))
+    for error in errors.values():
+        print(f"adamax-tb check: {_printable(error)}", file=sys.stderr)
+    if errors:
+        return UNREADABLE
     if args.fail_on == "never":
         return HEALTHY
     failing = SEVERITIES[: SEVERITIES.index(args.fail_on) + 1]

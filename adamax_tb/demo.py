@@ -52,9 +52,15 @@ def train(logdir: str, epochs: int = EPOCHS) -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import keras
-    from sklearn.datasets import load_digits
 
     import adamax_tb
+
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise ImportError(
+            "The demo trains on scikit-learn's digits: pip install scikit-learn"
+        ) from error
 
     images, labels = load_digits(return_X_y=True)
     images = (images / 8.0 - 1.0).astype("float32")

@@ -109,6 +109,9 @@ class AdaMax(keras.optimizers.Adamax):
     def _distributed_tf_update_step(
         self, distribution: Any, grads_and_vars: Any, learning_rate: Any
     ) -> None:
+        if type(self).update_step is not AdaMax.update_step:  # a subclass has its own
+            super()._distributed_tf_update_step(distribution, grads_and_vars, learning_rate)
+            return
         # Stock raises beta_1 to the power t once per variable; once per step is enough.
         power = self._beta_1_power()
 

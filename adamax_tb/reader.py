@@ -33,25 +33,62 @@ def read_runs(logdir: str | os.PathLike[str]) -> dict[str, Run]:
 
     Raises:
         FileNotFoundError: there is no such directory.
-        ValueError: no run below `logdir` holds our data, or a run's data is not of this format.
+        ValueError: no run below `logdir` holds our data, or one of them cannot be read; `scan_runs` reads the others.
+    """
+    runs, errors = scan_runs(logdir)
+    for error in errors.values():
+        raise ValueError(error)
+    return runs
+
+
+def scan_runs(logdir: str | os.PathLike[str]) -> tuple[dict[str, Run], dict[str, str]]:
+    """Reads what can be read below `logdir`, as `read_runs` does.
+
+    Returns:
+        The runs by name, and by name the reason why a run cannot be read.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: no run below `logdir` holds our data.
     """
     root = Path(logdir)
     if not root.is_dir():
         raise FileNotFoundError(f"Argument `logdir`: there is no directory {str(logdir)!r}.")
+    runs: dict[str, Run] = {}
+    errors: dict[str, str] = {}
+    found = _event_files(root)
+    for name in sorted(found, key=natural_key):
+        try:
+            run = _read_run(name, found[name])
+        except (OSError, ValueError) as error:
+            errors[name] = f"Run {name!r} cannot be read: {error}"
+        else:
+            if run is not None:
+                runs[name] = run
+    if not runs and not errors:
+        example = os.path.join(logdir, "first")
+        raise ValueError(
+            f"Argument `logdir`: no run below {str(logdir)!r} was recorded by OptimizerHealth. Add it to training: "
+            f"model.fit(..., callbacks=[adamax_tb.OptimizerHealth({example!r})])"
+        )
+    return runs, errors
+
+
+def _event_files(root: Path) -> dict[str, list[Path]]:
+    """Returns run → its event files, oldest first."""
     found: dict[str, list[Path]] = {}
+    seen: set[str] = set()
     for directory, subdirectories, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(directory)
+        if real in seen:  # a link that leads back
+            subdirectories.clear()
+            continue
+        seen.add(real)
         subdirectories.sort()
         events = sorted(Path(directory) / name for name in files if "tfevents" in name)
         if events:
             found[os.path.relpath(directory, root)] = events
-    runs = {name: _read_run(name, found[name]) for name in sorted(found, key=natural_key)}
-    kept = {name: run for name, run in runs.items() if run is not None}
-    if not kept:
-        raise ValueError(
-            f"Argument `logdir`: no run below {str(logdir)!r} was recorded by OptimizerHealth. Add it to training: "
-            f"model.fit(..., callbacks=[adamax_tb.OptimizerHealth({os.path.join(logdir, 'first')!r})])"
-        )
-    return kept
+    return found
 
 
 def _read_run(name: str, paths: list[Path]) -> Run | None:
@@ -65,10 +102,7 @@ def _read_run(name: str, paths: list[Path]) -> Run | None:
                     steps.append(event.step)
                     times.append(event.wall_time)
                     values.append(_decoded(value.tensor))
-    try:
-        return schema.run_from_series(name, series, notes)
-    except ValueError as error:
-        raise ValueError(f"Run {name!r} cannot be read: {error}") from error
+    return schema.run_from_series(name, series, notes)
 
 
 def _events(path: Path, notes: list[str]) -> Iterator[event_pb2.Event]:

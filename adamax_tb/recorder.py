@@ -318,8 +318,8 @@ class Recorder:
             loss = float("nan")
         elif loss.shape.rank != 0:
             loss = tf.reduce_mean(loss)
-        scale = getattr(self.outer, "dynamic_scale", None)
-        numbers = [loss, first(learning_rate), 1.0 if scale is None else scale]
+        scale = getattr(self.outer, "dynamic_scale", self.optimizer.loss_scale_factor or 1.0)
+        numbers = [loss, first(learning_rate), scale]
         step = tf.cast(tf.stack([t // _STEP_BASE, t % _STEP_BASE]), tf.float32)
         return tf.concat([step, tf.stack([keras.ops.cast(x, "float32") for x in numbers])], axis=0)
 

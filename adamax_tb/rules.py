@@ -17,10 +17,16 @@ from adamax_tb.schema import Run, json_number, layer_group
 Severity = Literal["critical", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 
+#: Statistics without which there is no diagnosis.
+NEEDED = {"gradient_norm", "gradient_norm_peak", "nonfinite"}
 #: A loss that fell by less than this part of its first value has not been learned.
 LEARNED = 0.1
-#: A gradient this many times its own earlier median has exploded.
+#: A loss that changed by less than this part over the second half of a run stands still.
+STILL = 0.05
+#: A gradient this many times its own earlier mean has exploded, if that is beyond its usual scatter; with fewer than
+#: `HISTORY` earlier records it takes the square.
 EXPLODED = 100.0
+HISTORY = 5
 #: A layer whose gradient is below this part of the strongest layer's has a vanished gradient.
 VANISHED = 1e-3
 #: A layer with this part of its units dead is worth a word.
@@ -47,10 +53,18 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class LossCourse:
-    """How a run's loss went: of the untrained network, at its best and at last, and what that means."""
+    """How a run's loss went, and what that means.
+
+    Attributes:
+        first: of the first update, which is the one of the untrained network.
+        best: the lowest median of a few records in a row.
+        middle: the median of a few records half way.
+        last: the median of the last few records; NaN or infinite when they are.
+    """
 
     first: float
     best: float
+    middle: float
     last: float
 
     @property
@@ -59,16 +73,28 @@ class LossCourse:
         return not np.isnan(self.first)
 
     @property
-    def fall(self) -> float:
-        """The part of the first loss that is gone: 1 all, 0 none, negative when it rose; NaN if not known."""
-        if not np.isfinite(self.last):
-            return -np.inf if self.known else np.nan
-        return (self.first - self.last) / max(abs(self.first), 1e-30)
+    def learned(self) -> bool:
+        """Whether training brought the loss down by `LEARNED`, and kept at least half of what it had gained."""
+        fell = self.first - self.last >= LEARNED * abs(self.first)
+        return bool(fell and not self.gave_back)
 
     @property
-    def learned(self) -> bool:
-        """Whether training brought the loss down, and kept at least half of what it had gained."""
-        return bool(self.fall >= LEARNED and self.first - self.last >= (self.first - self.best) / 2)
+    def gave_back(self) -> bool:
+        """Whether the loss had fallen and then lost more than half of what it had gained."""
+        gain = self.first - self.best
+        return bool(gain >= LEARNED * abs(self.first) and not self.first - self.last >= gain / 2)
+
+    @property
+    def suffered(self) -> bool:
+        """Whether the loss ended worse than it began or than it had been, or is not finite."""
+        if not self.known:
+            return False
+        return bool(self.gave_back or not self.last <= self.first + abs(self.first))
+
+    @property
+    def flat(self) -> bool:
+        """Whether the loss stood still over the second half."""
+        return bool(abs(self.middle - self.last) <= STILL * abs(self.middle))
 
     def described(self) -> str:
         """Returns the course in words, as the end of a sentence."""
@@ -76,26 +102,30 @@ class LossCourse:
             return "the loss is not known"
         if self.learned:
             return f"the loss fell from {self.first:.3g} to {self.last:.3g}"
-        if (self.first - self.best) >= LEARNED * abs(self.first):
+        if self.first - self.best >= LEARNED * abs(self.first):
             return f"the loss, {self.first:.3g} at first and {self.best:.3g} at its best, ended at {self.last:.3g}"
         return f"the loss did not fall: {self.first:.3g} at first, {self.last:.3g} at last"
 
 
 def loss_course(run: Run) -> LossCourse:
-    """Returns how the loss of `run` went; NaN at the end stays NaN, a loss never known is NaN at both ends."""
+    """Returns how the loss of `run` went; all NaN when it is not known."""
     loss = run.loss.astype(np.float64)
     known = loss[~np.isnan(loss)]
     if not known.size:
-        return LossCourse(np.nan, np.nan, np.nan)
+        return LossCourse(*[np.nan] * 4)
     few = max(1, min(5, len(loss) // 4))
     medians = np.median(np.lib.stride_tricks.sliding_window_view(loss, few), axis=1)
     finite = medians[np.isfinite(medians)]
-    best = float(finite.min()) if finite.size else np.nan
-    # the loss of the first update is the one of the untrained network
-    return LossCourse(float(known[0]), min(best, float(known[0])), float(medians[-1]))
+    first = float(known[0])
+    return LossCourse(
+        first=first,
+        best=min(first, *finite) if finite.size else first,
+        middle=float(medians[len(medians) // 2]),
+        last=float(medians[-1]),
+    )
 
 
-def nonfinite(run: Run) -> Iterator[Finding]:
+def nonfinite(run: Run, course: LossCourse) -> Iterator[Finding]:
     """A gradient entry was NaN or infinite: the update that follows ruins the weights."""
     # a norm may overflow while the entries are finite: that is an explosion, not yet this
     norms = run.stat("gradient_norm_peak")
@@ -131,25 +161,30 @@ def nonfinite(run: Run) -> Iterator[Finding]:
     )
 
 
-def exploding_gradient(run: Run) -> Iterator[Finding]:
+def exploding_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
     """The gradient grew to many times its own earlier size, and the loss suffered."""
-    course = loss_course(run)
-    if course.learned:
+    if course.known and not course.suffered:
         return  # gradients may grow while learning goes on
     peaks = run.stat("gradient_norm_peak").astype(np.float64)
-    usual = _usual_so_far(run.stat("gradient_norm").astype(np.float64))
-    with np.errstate(divide="ignore", invalid="ignore"):
+    usual, limit = _usual_so_far(run.stat("gradient_norm").astype(np.float64))
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         growth = np.where(usual > 0, peaks / usual, 0.0)
     growth = np.where(np.isnan(growth), 0.0, growth)
-    exploded = growth >= EXPLODED
+    exploded = growth >= limit
     (at,) = np.nonzero(exploded.any(axis=1))
-    if not at.size or (at.size == 1 and at[0] + 1 < len(run.steps)):
-        return  # one spike that passed is not an explosion
+    if not at.size:
+        return
+    tail = peaks[-min(5, len(peaks) - at[0]) :]
+    with np.errstate(invalid="ignore"):
+        # an explosion stays, or it ends in units that are dead; a spike passes
+        ended = (tail >= EXPLODED * usual[at[0]]) | (tail == 0) | ~np.isfinite(tail)
+    if np.mean(ended.any(axis=1)) < 0.5:
+        return
     first = int(at[0])
     candidates = [i for i in _kernels(run) if exploded[first, i]] or list(range(len(run.layers)))
     layer = max(candidates, key=lambda i: growth[first, i])
     course_of_layer = growth[:, layer]
-    highest = int(np.argmax(np.where(np.isfinite(course_of_layer), course_of_layer, -1)))
+    largest = float(course_of_layer.max())
     severity: Severity = "critical" if course.known else "warning"
     clip = _clip_norm(run, first)
     rate = float(run.step_stat("learning_rate")[first])
@@ -160,17 +195,18 @@ def exploding_gradient(run: Run) -> Iterator[Finding]:
         severity=severity,
         layer=run.layers[layer],
         first_step=int(run.steps[first]),
-        last_step=int(run.steps[at[-1]]),
+        last_step=int(run.steps[-1]),
         message=(
             f"The gradient of {run.layers[layer]} explodes: at step {run.steps[first]} it is "
-            f"{_spelled(growth[first, layer])} times its usual size, later up to {_spelled(course_of_layer[highest])} times, and "
+            f"{_spelled(growth[first, layer])} times its usual size, later up to {_spelled(largest)} "
+            f"times, and "
             f"{course.described()}."
         ),
         evidence={
             "gradient_norm_peak": float(peaks[first, layer]),
             "usual_gradient_norm": float(usual[first, layer]),
             "growth": float(growth[first, layer]),
-            "largest_growth": float(course_of_layer[highest]),
+            "largest_growth": largest,
             "learning_rate": rate,
             "loss_first": course.first,
             "loss_last": course.last,
@@ -183,14 +219,13 @@ def exploding_gradient(run: Run) -> Iterator[Finding]:
     )
 
 
-def vanishing_gradient(run: Run) -> Iterator[Finding]:
-    """The gradient of early layers is a tiny part of the later layers', and the loss does not fall.
+def vanishing_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
+    """The gradient of early layers is a tiny part of the later layers', and the loss does not fall, or no further.
 
     AdaMax and Adam hide this: their update stays near the learning rate however small the gradient is.
     """
-    course = loss_course(run)
     kernels = _kernels(run)
-    if course.learned or len(kernels) < 2:
+    if (course.learned and not course.flat) or len(kernels) < 2:
         return
     sizes = np.array([np.prod(run.shapes[i]) for i in kernels], np.float64)
     rms = run.stat("gradient_norm")[:, kernels].astype(np.float64) / np.sqrt(sizes)
@@ -202,7 +237,7 @@ def vanishing_gradient(run: Run) -> Iterator[Finding]:
     dead = _dead(run)[:, kernels] >= DEAD_UNITS
     earlier = np.arange(len(kernels))[None, :] < deepest[:, None]
     vanished = earlier & (part < VANISHED) & ~dead
-    held = vanished.mean(axis=0) >= 0.5
+    held = vanished.mean(axis=0) >= (0.9 if course.learned else 0.5)
     if not held.any():
         return
     layer = int(np.argmax(held))
@@ -212,14 +247,14 @@ def vanishing_gradient(run: Run) -> Iterator[Finding]:
     name = run.layers[kernels[layer]]
     yield Finding(
         rule="vanishing-gradient",
-        severity="critical" if course.known else "warning",
+        severity="critical" if course.known and not course.learned else "warning",
         layer=name,
         first_step=int(run.steps[at[0]]),
         last_step=int(run.steps[at[-1]]),
         message=(
             f"The gradient vanishes on its way back to {name}: there it is {usual:.2g} of what it is in "
             f"{run.layers[strong]}. {int(held.sum())} of {len(kernels)} kernels get less than {VANISHED:g} of it, and "
-            f"{course.described()}."
+            f"{course.described()}{', where it stands still' if course.learned else ''}."
         ),
         evidence={
             "gradient_norm": float(np.median(run.stat("gradient_norm")[at, kernels[layer]])),
@@ -236,11 +271,10 @@ def vanishing_gradient(run: Run) -> Iterator[Finding]:
     )
 
 
-def dead_units(run: Run) -> Iterator[Finding]:
+def dead_units(run: Run, course: LossCourse) -> Iterator[Finding]:
     """Units of a layer have stopped getting any gradient: they give the same output whatever goes in."""
     if "dead_units" not in run.statistics:
         return
-    course = loss_course(run)
     fractions = _dead(run)
     groups: dict[str, list[int]] = {}
     for i, layer in enumerate(run.layers):
@@ -289,7 +323,7 @@ def dead_units(run: Run) -> Iterator[Finding]:
         )
 
 
-RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
+RULES: tuple[Callable[[Run, LossCourse], Iterator[Finding]], ...] = (
     nonfinite,
     exploding_gradient,
     vanishing_gradient,
@@ -298,8 +332,18 @@ RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
 
 
 def diagnose(run: Run) -> list[Finding]:
-    """Returns what all `RULES` find in `run`: critical first, then by first step."""
-    findings = (finding for rule in RULES for finding in rule(run))
+    """Returns what all `RULES` find in `run`: critical first, then by first step.
+
+    What follows a gradient that is not finite is its doing: other rules judge the records before it.
+    """
+    if not set(run.statistics) >= NEEDED:
+        return []
+    course = loss_course(run)
+    findings = list(nonfinite(run, course))
+    if findings:
+        run = run.until(int(np.searchsorted(run.steps, findings[0].first_step)))
+    if len(run.steps):
+        findings += [f for rule in RULES if rule is not nonfinite for f in rule(run, course)]
     return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), f.first_step))
 
 
@@ -336,16 +380,31 @@ def _dead(run: Run) -> NDArray[np.float32]:
     return np.nan_to_num(run.stat("dead_units"), nan=0.0)
 
 
-def _usual_so_far(norms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns (T, L), the geometric mean of each layer's finite, nonzero norms before each record; 0 without any."""
+def _usual_so_far(
+    norms: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns what each layer's norm usually was before each record, and what growth over that is an explosion.
+
+    Args:
+        norms: (T, L); entries that are 0 or not finite do not count.
+
+    Returns:
+        usual: (T, L), the geometric mean of the earlier norms; 0 without any.
+        limit: (T, L), `EXPLODED`, or four standard deviations of the earlier norms' logarithms if that is more.
+    """
     counted = np.isfinite(norms) & (norms > 0)
     logs = np.log(np.where(counted, norms, 1.0))
     count = np.cumsum(counted, axis=0)[:-1]
+    mean = np.cumsum(logs, axis=0)[:-1] / np.maximum(count, 1)
+    square = np.cumsum(np.square(logs), axis=0)[:-1] / np.maximum(count, 1)
+    scatter = np.sqrt(np.maximum(square - np.square(mean), 0))
     usual = np.zeros_like(norms)
-    usual[1:] = np.where(
-        count > 0, np.exp(np.cumsum(logs, axis=0)[:-1] / np.maximum(count, 1)), 0.0
-    )
-    return usual
+    usual[1:] = np.where(count > 0, np.exp(mean), 0.0)
+    limit = np.full_like(norms, EXPLODED**2)
+    with np.errstate(over="ignore"):
+        known = np.maximum(EXPLODED, np.exp(4 * scatter))
+    limit[1:] = np.where(count >= HISTORY, known, EXPLODED**2)
+    return usual, limit
 
 
 def _clip_norm(run: Run, before: int) -> float:

@@ -4,6 +4,7 @@ The only description of it: no other module spells a tag, the plugin's name or a
 writes no file.
 """
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -56,7 +57,7 @@ STATS: tuple[Statistic, ...] = (
         _GRADIENT,
         "log",
         "",
-        "Largest gradient norm of all steps since the previous record: no spike falls between two records.",
+        "Largest gradient norm of all steps since the previous record: no spike is lost between two records.",
     ),
     Statistic(
         "gradient_norm_peak_step",
@@ -288,10 +289,35 @@ class Run:
             raise KeyError(f"No step statistic {name!r}. There are: {', '.join(STEP_STATS)}")
         return self._step_stats[name]
 
+    def until(self, count: int) -> "Run":
+        """Returns the run as it was after its first `count` records."""
+        return dataclasses.replace(
+            self,
+            steps=self.steps[:count],
+            wall_times=self.wall_times[:count],
+            _stats={name: values[:count] for name, values in self._stats.items()},
+            _step_stats={name: values[:count] for name, values in self._step_stats.items()},
+        )
+
     @property
     def loss(self) -> NDArray[np.float32]:
         """(T,) float32, the loss of the batch of each recorded step; NaN where it is not known."""
         return self.step_stat("loss")
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Returns `names`, numbering the layers of those that stood before: Keras lets two layers have one name.
+
+    "net/dense/kernel" twice is "net/dense/kernel" and "net/dense (2)/kernel".
+    """
+    seen: dict[str, int] = {}
+    unique = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        group, slash, leaf = name.rpartition("/")
+        number = f" ({seen[name]})" if seen[name] > 1 else ""
+        unique.append(f"{group}{number}{slash}{leaf}" if slash else f"{name}{number}")
+    return unique
 
 
 def layer_group(name: str) -> str:
@@ -394,6 +420,9 @@ def _table(blob: object) -> LayerTable:
             f"The run was written by a newer adamax-tb (format {table.version}, this one reads up to {VERSION}). "
             "Upgrade with: pip install --upgrade adamax-tb"
         )
+    names = [layer.name for layer in table.layers]
+    if len(set(names)) < len(names):
+        raise ValueError("The layer table names two layers alike.")
     return table
 
 
@@ -428,8 +457,8 @@ def _picked(
     result = np.full((len(rows), len(wanted)), NOT_RECORDED, np.float32)
     for which, names in enumerate(columns):
         place = {column: i for i, column in enumerate(names)}
-        targets = [i for i, column in enumerate(wanted) if column in place]
-        sources = [place[wanted[i]] for i in targets]
+        targets = np.array([i for i, column in enumerate(wanted) if column in place], np.intp)
+        sources = np.array([place[wanted[i]] for i in targets], np.intp)
         for t in np.nonzero(at == which)[0].tolist():
             row = rows[t]
             if row is not None and len(row) == len(names):

@@ -22,8 +22,10 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from adamax_tb import schema
 
 QUEUE_SIZE = 1024
+CLOSE_S = 60.0
 _file_number = itertools.count()
 _END = object()
+_now = time.monotonic
 
 
 class Records(Protocol):
@@ -72,8 +74,12 @@ class EventWriter:
     ) -> None:
         if "://" not in log_dir:
             os.makedirs(log_dir, exist_ok=True)
-        name = f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}.{os.getpid()}"
-        self.path = os.path.join(log_dir, f"{name}.{next(_file_number)}.{schema.PLUGIN_NAME}")
+        # names sort in the order the files were made, as readers take them
+        made = f"{time.time_ns():020d}"
+        name = f"events.out.tfevents.{made[1:11]}.{made[11:]}.{next(_file_number):04d}"
+        self.path = os.path.join(
+            log_dir, f"{name}.{socket.gethostname()}.{os.getpid()}.{schema.PLUGIN_NAME}"
+        )
         self._table = table
         self._event: event_pb2.Event | None = (
             None  # the last one written: the next one has its shape
@@ -126,44 +132,48 @@ class EventWriter:
                 pass
 
     def close(self) -> None:
-        """Writes what is queued and closes the file."""
+        """Writes what is queued and closes the file; gives up after `CLOSE_S` on a disk that hangs."""
         if self._thread.is_alive():
             self._queue.put(_END)
-            self._thread.join()
+            self._thread.join(CLOSE_S)
 
     def _write_all(self) -> None:
-        dirty_since: float | None = None
         try:
-            while True:
-                timeout = (
-                    None
-                    if dirty_since is None
-                    else max(0.0, dirty_since + self._flush_s - time.monotonic())
-                )
-                try:
-                    item = self._queue.get(timeout=timeout)
-                except queue.Empty:
-                    item = None
-                if isinstance(item, threading.Event) or item is _END or item is None:
-                    self._sync()
-                    dirty_since = None
-                    if isinstance(item, threading.Event):
-                        item.set()
-                    if item is _END:
-                        return
-                    continue
-                if isinstance(item, event_pb2.Event):
-                    self._records.write(item.SerializeToString())
-                else:
-                    self._write_records(*item)
-                dirty_since = dirty_since or time.monotonic()
+            self._write_until_end()
         except Exception as error:
             self._fail(error)
+            while (
+                item := self._queue.get()
+            ) is not _END:  # nobody may wait for a thread that gave up
+                if isinstance(item, threading.Event):
+                    item.set()
         finally:
             try:
                 self._records.close()
             except Exception as error:
                 self._fail(error)
+
+    def _write_until_end(self) -> None:
+        due: float | None = None  # when what was written must be on the disk
+        while True:
+            try:
+                item = self._queue.get(timeout=None if due is None else max(0.0, due - _now()))
+            except queue.Empty:
+                item = None
+            asked = item is _END or isinstance(item, threading.Event)
+            if item is not None and not asked:
+                if isinstance(item, event_pb2.Event):
+                    self._records.write(item.SerializeToString())
+                else:
+                    self._write_records(*item)
+                due = _now() + self._flush_s if due is None else due
+            if asked or (due is not None and _now() >= due):
+                self._sync()
+                due = None
+            if isinstance(item, threading.Event):
+                item.set()
+            if item is _END:
+                return
 
     def _write_records(
         self, steps: NDArray[np.int64], wall_time: float, by_tag: Mapping[str, NDArray[Any]]

@@ -58,6 +58,23 @@ class RunSource:
                 del self._cache[key]
         return runs, errors
 
+    def run(self, context: Any, experiment: str, name: str) -> Run | None:
+        """Returns one run as `runs` does, None when there is none of that name with our data.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        listed = self._provider.list_tensors(
+            context,
+            experiment_id=experiment,
+            plugin_name=schema.PLUGIN_NAME,
+            run_tag_filter=provider.RunTagFilter(runs=[name]),
+        )
+        if name not in listed:
+            return None
+        with self._lock:
+            return self._run(context, experiment, name, listed[name])
+
     def _run(self, context: Any, experiment: str, name: str, tags: dict[str, Any]) -> Run | None:
         state = {tag: (series.max_step, series.max_wall_time) for tag, series in tags.items()}
         cached = self._cache.get((experiment, name))

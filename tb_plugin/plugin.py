@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from adamax_tb.schema import Run
     from tb_plugin.data import RunSource
 
+# As in adamax_tb.schema, which is too heavy for TensorBoard's start; a test compares the two.
 PLUGIN_NAME = "optimizer_health"
 TAB_NAME = "Optimizer health"
 MAGIC = b"AOH1"
@@ -70,6 +71,7 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
         super().__init__(context)
         self._data_provider = context.data_provider
         self._source: RunSource | None = None
+        self._documents: dict[str, tuple[Run, dict[str, Any]]] = {}
 
     def get_plugin_apps(self) -> dict[str, Any]:
         """Returns route → WSGI application."""
@@ -90,29 +92,35 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
         """Returns where the panel starts and what its tab is called."""
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name=TAB_NAME)
 
-    def _read(self, request: wrappers.Request) -> tuple[dict[str, "Run"], dict[str, str]]:
+    def _runs_source(self) -> "RunSource":
         from tb_plugin.data import RunSource
 
-        if self._data_provider is None:
-            return {}, {}
         if self._source is None:
             self._source = RunSource(self._data_provider)
-        return self._source.runs(
-            plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
-        )
+        return self._source
 
     def _run(self, request: wrappers.Request) -> "Run":
         name = _argument(request, "run")
-        runs, unreadable = self._read(request)
-        if name in unreadable:
-            raise ValueError(unreadable[name])
-        if name not in runs:
+        run = self._runs_source().run(*_caller(request), name)
+        if run is None:
             raise errors.NotFoundError(f"There is no run {name!r} with optimizer health data.")
-        return runs[name]
+        return run
 
     def _runs(self, request: wrappers.Request) -> wrappers.Response:
-        runs, unreadable = self._read(request)
-        return _json(request, _runs_document(runs, unreadable))
+        runs, unreadable = self._runs_source().runs(*_caller(request))
+        documents = []
+        for name, run in runs.items():
+            known, document = self._documents.get(name, (None, {}))
+            if known is not run:  # a run that has not grown is the same object, and judged once
+                try:
+                    document = _run_document(run)
+                except Exception as error:
+                    _log.exception("Cannot judge run %r", name)
+                    unreadable[name] = f"The run cannot be judged: {error!r}"
+                    continue
+                self._documents[name] = run, document
+            documents.append(document)
+        return _json(request, _runs_document(documents, unreadable))
 
     def _statistic(self, request: wrappers.Request) -> wrappers.Response:
         from adamax_tb.schema import STEP_STATS
@@ -168,6 +176,11 @@ def _asset(name: str, mimetype: str) -> Handler:
     return serve
 
 
+def _caller(request: wrappers.Request) -> tuple[Any, str]:
+    """Returns who asks, for which experiment, as data providers want to know."""
+    return plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
+
+
 def _argument(request: wrappers.Request, name: str) -> str:
     value = request.args.get(name)
     if not value:
@@ -192,7 +205,7 @@ def _table(steps: "NDArray[np.int64]", values: "NDArray[np.float32]") -> tuple[b
     return header, steps.astype("<f8").tobytes(), values.astype("<f4").tobytes()
 
 
-def _runs_document(runs: dict[str, "Run"], unreadable: dict[str, str]) -> dict[str, Any]:
+def _runs_document(documents: list[dict[str, Any]], unreadable: dict[str, str]) -> dict[str, Any]:
     from adamax_tb.schema import STATS
 
     return {
@@ -206,7 +219,7 @@ def _runs_document(runs: dict[str, "Run"], unreadable: dict[str, str]) -> dict[s
             }
             for s in STATS
         ],
-        "runs": [_run_document(run) for run in runs.values()],
+        "runs": documents,
         "errors": [{"run": name, "error": reason} for name, reason in unreadable.items()],
     }
 

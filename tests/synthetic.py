@@ -38,13 +38,25 @@ def healthy_stats(steps, layers=LAYERS, states="mu"):
 
 
 def write_run(
-    directory, steps, stats=None, loss=None, layers=LAYERS, states="mu", optimizer="AdaMax"
+    directory,
+    steps,
+    stats=None,
+    loss=None,
+    layers=LAYERS,
+    states="mu",
+    optimizer="AdaMax",
+    only=None,
 ):
     """Writes one event file and returns its path."""
     steps = np.asarray(steps, np.int64)
     loss = np.linspace(2.0, 0.1, len(steps)) if loss is None else np.asarray(loss, float)
-    writer = EventWriter(str(directory), table(layers, states, optimizer))
+    rows = table(layers, states, optimizer)
+    values = {**healthy_stats(steps, layers, states), **(stats or {})}
+    if only is not None:
+        rows.statistics[:] = only
+        values = {name: values[name] for name in only}
+    writer = EventWriter(str(directory), rows)
     step_stats = {"loss": loss, "loss_peak": loss, "learning_rate": np.full(len(steps), 0.001)}
-    writer.write(steps, {**healthy_stats(steps, layers, states), **(stats or {})}, step_stats)
+    writer.write(steps, values, step_stats)
     writer.close()
     return writer.path

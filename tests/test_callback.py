@@ -34,7 +34,7 @@ def fit(made, *callbacks, epochs=5):
     )
 
 
-@pytest.mark.parametrize("every", [0, -1, 2.5, "10", None, True])
+@pytest.mark.parametrize("every", [0, -1, 2.5, "10", None, True, 10_001])
 def test_a_bad_every_is_named(tmp_path, every):
     with pytest.raises(ValueError, match="`every`.*positive integer"):
         adamax_tb.OptimizerHealth(tmp_path / "a", every=every)
@@ -140,6 +140,52 @@ def test_a_directory_that_vanishes_stops_the_record_not_the_training(tmp_path):
     fit(unwatched)
     for ours, theirs in zip(made.get_weights(), unwatched.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("log_dir", [None, 5])
+def test_a_log_dir_that_is_no_path_is_named(log_dir):
+    with pytest.raises(ValueError, match="`log_dir` must be a path"):
+        adamax_tb.OptimizerHealth(log_dir)
+
+
+def test_two_layers_of_one_name_are_two_rows(tmp_path):
+    inputs = keras.Input((6,))
+
+    class Twins(keras.Model):
+        def __init__(self):
+            super().__init__(name="m")
+            self.one, self.two = keras.layers.Dense(6, name="d"), keras.layers.Dense(3, name="d")
+
+        def call(self, x):
+            return self.two(self.one(x))
+
+    made = Twins()
+    made(inputs)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    made.compile(adamax_tb.AdaMax(), loss, jit_compile=False)
+    fit(made, adamax_tb.OptimizerHealth(tmp_path / "a"), epochs=1)
+    run = adamax_tb.read_runs(tmp_path)["a"]
+    assert len(set(run.layers)) == 4
+    norms = run.stat("gradient_norm")[0]
+    assert len(set(norms.tolist())) == 4
+
+
+def test_a_spike_after_the_last_record_of_a_fit_is_in_the_first_of_the_next(tmp_path):
+    made = model(adamax_tb.AdaMax())
+    callback = adamax_tb.OptimizerHealth(tmp_path / "a", every=10)
+    fit(made, callback, epochs=2)
+    made.fit(1e3 * X[:8], Y[:8], batch_size=8, verbose=0, callbacks=[callback])  # update 17
+    fit(made, callback, epochs=1)
+    run = adamax_tb.read_runs(tmp_path)["a"]
+    assert run.steps.tolist() == [1, 10, 20]
+    assert run.stat("gradient_norm_peak_step")[-1, 0] == 17
+
+
+def test_a_run_that_blows_up_makes_no_noise_of_its_own(tmp_path):
+    made = model(adamax_tb.AdaMax(1e6))
+    fit(made, adamax_tb.OptimizerHealth(tmp_path / "a", every=1))  # warnings are errors here
+    (finding,) = adamax_tb.diagnose(adamax_tb.read_runs(tmp_path)["a"])
+    assert (finding.rule, finding.severity) == ("exploding-gradient", "critical")
 
 
 def test_no_thread_outlives_a_fit(tmp_path):

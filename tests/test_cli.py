@@ -56,6 +56,15 @@ def test_the_exit_code_follows_the_worst_finding(tmp_path, fraction, learned, fa
     assert adamax_tb("check", tmp_path, "--fail-on", fail_on).returncode == code
 
 
+def test_a_run_that_cannot_be_read_hides_no_other(tmp_path):
+    write_run(tmp_path / "good", [1])
+    write_run(tmp_path / "bad", [1], layers=(("d/kernel", (2, 2)), ("d/kernel", (2, 2))))
+    done = adamax_tb("check", tmp_path)
+    assert done.returncode == 2
+    assert "good: healthy" in done.stdout
+    assert "'bad' cannot be read" in done.stderr
+
+
 def test_check_of_nothing_exits_2_and_names_the_argument(tmp_path):
     for logdir in (tmp_path, tmp_path / "missing"):
         done = adamax_tb("check", logdir)

@@ -5,6 +5,7 @@ import pytest
 from synthetic import LAYERS, healthy_stats, write_run
 
 from adamax_tb import read_runs, schema
+from adamax_tb.reader import scan_runs
 
 
 def test_what_is_written_is_read_back_to_the_bit(tmp_path):
@@ -99,3 +100,27 @@ def test_a_newer_format_is_refused_with_the_remedy(tmp_path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(ValueError, match=r"'a'.*newer adamax-tb.*pip install"):
         read_runs(tmp_path)
+    write_run(tmp_path / "good", [1])
+    runs, errors = scan_runs(tmp_path)
+    assert list(runs) == ["good"]
+    assert list(errors) == ["a"]
+
+
+def test_two_layers_of_one_name_are_kept_apart(tmp_path):
+    names = schema.unique_names(["m/d/kernel", "m/d/bias", "m/d/kernel", "m/d/bias", "w", "w"])
+    assert names == ["m/d/kernel", "m/d/bias", "m/d (2)/kernel", "m/d (2)/bias", "w", "w (2)"]
+    write_run(tmp_path / "a", [1], layers=(("d/kernel", (2, 2)), ("d/kernel", (2, 2))))
+    with pytest.raises(ValueError, match="two layers alike"):
+        read_runs(tmp_path)
+
+
+def test_files_of_one_second_are_read_in_the_order_they_were_made(tmp_path):
+    for first in range(1, 40, 3):
+        write_run(tmp_path / "a", range(first, first + 3))
+    assert read_runs(tmp_path)["a"].steps.tolist() == list(range(1, 40))
+
+
+def test_a_link_that_leads_back_is_followed_once(tmp_path):
+    write_run(tmp_path / "a", [1])
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    assert list(read_runs(tmp_path)) == ["a"]

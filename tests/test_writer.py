@@ -1,12 +1,13 @@
 import os
 import threading
+import time
 
 import numpy as np
 import pytest
 from synthetic import healthy_stats, table, write_run
 
 from adamax_tb import read_runs
-from adamax_tb.writer import EventWriter, python_records
+from adamax_tb.writer import QUEUE_SIZE, EventWriter, python_records
 
 
 def test_a_flushed_record_is_on_the_disk_while_the_writer_lives(tmp_path):
@@ -63,6 +64,53 @@ def test_a_disk_that_fails_is_reported_once_and_reaches_nobody(tmp_path):
         writer.flush()
         writer.close()
     assert len(warned) == 1
+
+
+def test_a_writer_whose_disk_fails_while_the_queue_is_full_still_closes(tmp_path):
+    stuck = threading.Event()
+
+    class Failing:
+        def write(self, record):
+            stuck.wait(30)
+            raise OSError(5, "Input/output error")
+
+        def flush(self):
+            pass
+
+        close = flush
+
+    with pytest.warns(UserWarning, match="too slow|Input/output error"):
+        writer = EventWriter(str(tmp_path / "a"), table(), open_records=lambda path: Failing())
+        for step in range(1, QUEUE_SIZE + 10):
+            writer.write(np.array([step]), healthy_stats([step]), {})
+        closing = threading.Thread(target=writer.close)
+        closing.start()
+        stuck.set()
+        closing.join(30)
+    assert not closing.is_alive()
+
+
+def test_records_reach_the_disk_while_they_keep_coming(tmp_path):
+    flushes = []
+
+    class Records:
+        def __init__(self, path):
+            pass
+
+        def write(self, record):
+            time.sleep(0.01)
+
+        def flush(self):
+            flushes.append(time.monotonic())
+
+        def close(self):
+            pass
+
+    writer = EventWriter(str(tmp_path / "a"), table(), open_records=Records, flush_s=0.05)
+    for step in range(1, 101):
+        writer.write(np.array([step]), healthy_stats([step]), {})
+    writer.close()
+    assert len(flushes) > 5
 
 
 def test_a_missing_step_statistic_is_unknown_not_zero(tmp_path):
