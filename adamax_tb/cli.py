@@ -7,13 +7,23 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adamax_tb import __version__
 from adamax_tb.reader import read_runs, scan_runs
-from adamax_tb.rules import SEVERITIES, Finding, diagnose, finding_json, loss_course, verdict
+from adamax_tb.rules import (
+    SEVERITIES,
+    Finding,
+    counted_records,
+    diagnose,
+    finding_json,
+    loss_course,
+    notes,
+    verdict,
+)
 from adamax_tb.schema import Run
 
 HEALTHY, FOUND, UNREADABLE = 0, 1, 2
@@ -86,6 +96,8 @@ def _port(text: str) -> int:
 def _demo(args: argparse.Namespace) -> int:
     from adamax_tb import demo
 
+    if not args.no_serve:
+        _check_port(args.port)
     demo.train(args.logdir)
     runs = read_runs(args.logdir)
     findings = {name: diagnose(run) for name, run in runs.items() if name in demo.MODELS}
@@ -101,6 +113,18 @@ def _demo(args: argparse.Namespace) -> int:
     print(f"Serving TensorBoard at {address} (Ctrl-C stops it)", flush=True)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
     os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(args.port)])
+
+
+def _check_port(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise OSError(
+                f"Port {port} is taken ({error.strerror}). Take another: adamax-tb demo --port {port + 1}, or make "
+                f"demo PORT={port + 1}"
+            ) from error
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -152,7 +176,7 @@ def _report(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) 
         run = runs[name]
         lines.append(
             f"{_printable(name)}: {verdict(list(found))} ({run.optimizer}, {len(run.layers)} layers, "
-            f"{len(run.steps)} records, steps {run.steps[0]} to {run.steps[-1]})"
+            f"{counted_records(run)}, steps {run.steps[0]} to {run.steps[-1]})"
         )
         for finding in found:
             lines += [
@@ -161,7 +185,7 @@ def _report(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) 
                 f"    {_printable(finding.message)}",
                 f"    What to do: {_printable(finding.suggestion)}",
             ]
-        lines += [f"  note: {_printable(note)}" for note in run.notes]
+        lines += [f"  note: {_printable(note)}" for note in notes(run)]
     return "\n".join(lines)
 
 
@@ -175,7 +199,7 @@ def _document(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]
                 "records": len(runs[name].steps),
                 "last_step": int(runs[name].steps[-1]),
                 "findings": [finding_json(finding) for finding in found],
-                "notes": list(runs[name].notes),
+                "notes": notes(runs[name]),
             }
             for name, found in findings.items()
         ]

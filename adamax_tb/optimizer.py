@@ -43,6 +43,8 @@ class AdaMax(keras.optimizers.Adamax):
     float64 variable; rows of an embedding that repeat in a batch count once, with their summed gradient; float16 and
     bfloat16 weights keep m and u in float32, and are updated in it.
 
+    A model saved with it is loaded after `from adamax_tb import AdaMax`, which tells Keras about the class.
+
     Args:
         learning_rate: A float, a `keras.optimizers.schedules.LearningRateSchedule` instance, or a callable that
             takes no arguments and returns the value to use. In units of the weights: no weight moves by more than

@@ -53,10 +53,11 @@ def scan_runs(logdir: str | os.PathLike[str]) -> tuple[dict[str, Run], dict[str,
     """
     root = Path(logdir)
     if not root.is_dir():
-        raise FileNotFoundError(f"Argument `logdir`: there is no directory {str(logdir)!r}.")
+        problem = "this is a file, not a directory:" if root.exists() else "there is no directory"
+        raise FileNotFoundError(f"Argument `logdir`: {problem} {str(logdir)!r}.")
     runs: dict[str, Run] = {}
     errors: dict[str, str] = {}
-    found = _event_files(root)
+    found = _event_files(root, errors)
     for name in sorted(found, key=natural_key):
         try:
             run = _read_run(name, found[name])
@@ -74,11 +75,16 @@ def scan_runs(logdir: str | os.PathLike[str]) -> tuple[dict[str, Run], dict[str,
     return runs, errors
 
 
-def _event_files(root: Path) -> dict[str, list[Path]]:
-    """Returns run → its event files, oldest first."""
+def _event_files(root: Path, errors: dict[str, str]) -> dict[str, list[Path]]:
+    """Returns run → its event files, oldest first; directories that cannot be listed go to `errors`."""
+
+    def unlistable(error: OSError) -> None:
+        name = os.path.relpath(error.filename, root)
+        errors[name] = f"Directory {name!r} cannot be listed: {error.strerror}"
+
     found: dict[str, list[Path]] = {}
     seen: set[str] = set()
-    for directory, subdirectories, files in os.walk(root, followlinks=True):
+    for directory, subdirectories, files in os.walk(root, onerror=unlistable, followlinks=True):
         real = os.path.realpath(directory)
         if real in seen:  # a link that leads back
             subdirectories.clear()
@@ -102,7 +108,10 @@ def _read_run(name: str, paths: list[Path]) -> Run | None:
                     steps.append(event.step)
                     times.append(event.wall_time)
                     values.append(_decoded(value.tensor))
-    return schema.run_from_series(name, series, notes)
+    run = schema.run_from_series(name, series, notes)
+    if run is None and notes and any(path.name.endswith(schema.PLUGIN_NAME) for path in paths):
+        raise ValueError("; ".join(notes))
+    return run
 
 
 def _events(path: Path, notes: list[str]) -> Iterator[event_pb2.Event]:

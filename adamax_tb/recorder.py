@@ -87,7 +87,7 @@ def kind_of(optimizer: Any) -> Kind:
     raise ValueError(
         f"OptimizerHealth does not know the optimizer {type(optimizer).__name__}. Compile the model with one of: "
         f"adamax_tb.AdaMax, {', '.join(f'keras.optimizers.{known.__name__}' for known, _ in _KINDS)} "
-        "(or a subclass, or a LossScaleOptimizer around one)."
+        "(or a subclass such as AdamW, or a LossScaleOptimizer around one)."
     )
 
 

@@ -352,6 +352,21 @@ def verdict(findings: list[Finding]) -> str:
     return min((f.severity for f in findings), key=SEVERITIES.index, default="healthy")
 
 
+def notes(run: Run) -> list[str]:
+    """Returns what to know about `run` beside its findings: what the reader said, and whether it is too short."""
+    short = (
+        [f"Only {counted_records(run)} so far: too few to judge."]
+        if len(run.steps) < HISTORY
+        else []
+    )
+    return [*run.notes, *short]
+
+
+def counted_records(run: Run) -> str:
+    """Returns "1 record" or "12 records"."""
+    return f"{len(run.steps)} record{'' if len(run.steps) == 1 else 's'}"
+
+
 def finding_json(finding: Finding) -> dict[str, Any]:
     """Returns `finding` as a dict that JSON can hold: numbers it cannot are spelled as strings."""
     evidence = {name: json_number(value) for name, value in finding.evidence.items()}

@@ -372,6 +372,12 @@ def run_from_series(name: str, series: Series, notes: Sequence[str] = ()) -> Run
     kept = _kept(raw_steps)
     if not tables or not kept:
         return None
+    if len(kept) < len(raw_steps):
+        gone = len(raw_steps) - len(kept)
+        notes = [
+            *notes,
+            f"{gone} earlier records were replaced when the run was started again from an earlier step.",
+        ]
     steps = np.array([raw_steps[i] for i in kept], np.int64)
     times = np.array([raw_times[i] for i in kept], np.float64)
     last = tables[-1]

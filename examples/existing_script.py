@@ -4,7 +4,7 @@
     adamax-tb check runs
     tensorboard --logdir runs
 
-Look at the row of `dense/kernel` in the heat map, and at its curves.
+Look at the row of `sequential/dense/kernel` in the heat map, and at its curves.
 """
 
 import os

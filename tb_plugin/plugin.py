@@ -225,7 +225,7 @@ def _runs_document(documents: list[dict[str, Any]], unreadable: dict[str, str]) 
 
 
 def _run_document(run: "Run") -> dict[str, Any]:
-    from adamax_tb.rules import diagnose, finding_json, loss_course, verdict
+    from adamax_tb.rules import diagnose, finding_json, loss_course, notes, verdict
     from adamax_tb.schema import json_number, layer_group
 
     findings = diagnose(run)
@@ -248,5 +248,5 @@ def _run_document(run: "Run") -> dict[str, Any]:
         "last_loss": json_number(course.last) if course.known else None,
         "verdict": verdict(findings),
         "findings": [finding_json(finding) for finding in findings],
-        "notes": list(run.notes),
+        "notes": notes(run),
     }

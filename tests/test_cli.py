@@ -1,6 +1,7 @@
 """The `adamax-tb` command as a process."""
 
 import json
+import socket
 import subprocess
 import sys
 
@@ -54,6 +55,24 @@ def test_the_exit_code_follows_the_worst_finding(tmp_path, fraction, learned, fa
     loss = np.linspace(2, 0.1, 50) if learned else np.full(50, 2.3)
     write_run(tmp_path / "a", range(1, 51), {"dead_units": dead}, loss)
     assert adamax_tb("check", tmp_path, "--fail-on", fail_on).returncode == code
+
+
+def test_a_taken_port_is_told_before_anything_is_trained(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = adamax_tb("demo", "--logdir", tmp_path / "runs", "--port", port)
+    assert done.returncode == 2
+    assert f"PORT={port + 1}" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_too_short_to_judge_says_so(tmp_path):
+    write_run(tmp_path / "a", [1])
+    done = adamax_tb("check", tmp_path)
+    assert "1 record, steps 1 to 1" in done.stdout
+    assert "too few to judge" in done.stdout
 
 
 def test_a_run_that_cannot_be_read_hides_no_other(tmp_path):

@@ -31,6 +31,9 @@ def test_a_resumed_run_replaces_what_followed_the_step_it_resumed_at(tmp_path):
     run = read_runs(tmp_path)["a"]
     assert run.steps.tolist() == [1, 2, 3, 4, 5, 6, 8]
     assert run.stat("u_mean")[:, 0].tolist() == [1, 1, 1, 1, 1, 2, 2]
+    assert run.notes == (
+        "5 earlier records were replaced when the run was started again from an earlier step.",
+    )
 
 
 def test_a_layer_that_came_with_a_resume_was_not_recorded_before(tmp_path):
@@ -78,6 +81,21 @@ def test_a_logdir_without_our_data_says_how_to_get_some(tmp_path):
     (tmp_path / "events.out.tfevents.1.host").write_bytes(b"")
     with pytest.raises(ValueError, match=r"`logdir`.*OptimizerHealth"):
         read_runs(tmp_path)
+
+
+def test_a_file_of_ours_without_a_whole_record_is_an_error_not_nothing(tmp_path):
+    path = Path(write_run(tmp_path / "a", [1]))
+    path.write_bytes(path.read_bytes()[:200])
+    write_run(tmp_path / "b", [1])
+    runs, errors = scan_runs(tmp_path)
+    assert list(runs) == ["b"]
+    assert "ends within a record" in errors["a"]
+
+
+def test_a_file_in_place_of_a_logdir_is_called_one(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileNotFoundError, match="`logdir`: this is a file"):
+        read_runs(tmp_path / "file")
 
 
 def test_a_logdir_that_is_not_there_is_named(tmp_path):
