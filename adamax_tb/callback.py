@@ -127,6 +127,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._batches = 0
         optimizer = self._recorder.optimizer
         self._start = self._drained_at = int(_host(optimizer.iterations))
+        self._recorder.rewind(self._start)
         rate = float(_host(optimizer.learning_rate))
         self._learning_rate = float(f"{rate:.7g}")  # 0.001, not float32's 0.0010000000475
         atexit.register(self._finish)  # a fit that is interrupted never gets to on_train_end

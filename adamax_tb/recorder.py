@@ -330,6 +330,12 @@ class Recorder:
         dense = [_dense(gradient) for gradient in unclipped]
         return dense if all(_reachable(gradient) for gradient in dense) else None
 
+    def rewind(self, step: int) -> None:
+        """Forgets what it knows if the optimizer stands at an earlier `step`: a checkpoint was loaded."""
+        if self.buffer is not None and step < self._last_drained:
+            self.buffer.assign(tf.zeros_like(self.buffer))
+            self._last_drained = step
+
     def drain(self) -> Drained | None:
         """Brings what was recorded since the last drain to the host, in one transfer.
 

@@ -96,6 +96,20 @@ def test_a_second_fit_continues_the_run(tmp_path):
     assert adamax_tb.read_runs(tmp_path)["a"].steps.tolist() == [1, *range(4, 33, 4)]
 
 
+def test_a_fit_from_an_earlier_checkpoint_replaces_what_followed_it(tmp_path):
+    made = model(adamax_tb.AdaMax())
+    callback = adamax_tb.OptimizerHealth(tmp_path / "a", every=4)
+    fit(made, callback, epochs=1)
+    state = [v.numpy() for v in made.optimizer.variables]
+    fit(made, callback, epochs=3)
+    for variable, value in zip(made.optimizer.variables, state, strict=True):
+        variable.assign(value)
+    fit(made, callback, epochs=1)
+    run = adamax_tb.read_runs(tmp_path)["a"]
+    assert run.steps.tolist() == [1, 4, 8, 12, 16]
+    assert "replaced" in run.notes[0]
+
+
 def test_after_fit_the_optimizer_is_as_it_was(tmp_path):
     optimizer = adamax_tb.AdaMax()
     made = model(optimizer)
@@ -105,6 +119,7 @@ def test_after_fit_the_optimizer_is_as_it_was(tmp_path):
     assert not set(names) & set(optimizer.__dict__)
     assert before <= set(optimizer.__dict__)
     assert len(optimizer.variables) == 2 + 2 * 4
+    assert made.train_function is None  # the next fit traces its own, without us
 
 
 def test_an_interrupted_fit_is_recorded_when_the_next_one_starts(tmp_path):

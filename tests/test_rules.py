@@ -175,6 +175,12 @@ def test_a_dead_layer_is_named_not_the_one_that_starves_behind_it(tmp_path):
     assert "4 of 4 units" in finding.message
 
 
+def test_of_layers_that_are_dead_as_a_whole_the_last_is_named(tmp_path):
+    assert rules_of(recorded(tmp_path, dead([0, 1, 2, 3]), FLAT)) == [
+        ("dead-units", "critical", "dense_2/kernel")
+    ]
+
+
 def test_dead_units_are_a_remark_while_the_loss_falls(tmp_path):
     assert rules_of(recorded(tmp_path, dead([0, 1], fraction=0.75))) == [
         ("dead-units", "info", "dense_1/kernel")
