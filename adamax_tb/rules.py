@@ -185,6 +185,11 @@ def exploding_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
     layer = max(candidates, key=lambda i: growth[first, i])
     course_of_layer = growth[:, layer]
     largest = float(course_of_layer.max())
+    later = (
+        f"up to {_spelled(largest)} times"
+        if np.isfinite(largest)
+        else "beyond the range of float32"
+    )
     severity: Severity = "critical" if course.known else "warning"
     clip = _clip_norm(run, first)
     rate = float(run.step_stat("learning_rate")[first])
@@ -198,8 +203,8 @@ def exploding_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
         last_step=int(run.steps[-1]),
         message=(
             f"The gradient of {run.layers[layer]} explodes: at step {run.steps[first]} it is "
-            f"{_spelled(growth[first, layer])} times its usual size, later up to {_spelled(largest)} "
-            f"times, and "
+            f"{_spelled(growth[first, layer])} times its usual size, later {later}, "
+            f"and "
             f"{course.described()}."
         ),
         evidence={
