@@ -21,7 +21,7 @@ if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
     from adamax_tb import stats
-    from adamax_tb.recorder import HEADER, Drained, Recorder
+    from adamax_tb.recorder import Drained, Recorder
 
 
 #: Records wait on the device until there are this many, or this many seconds have passed, or the buffer holds so many
@@ -184,46 +184,50 @@ class OptimizerHealth(keras.callbacks.Callback):
             )
 
     def _write(self, drained: "Drained") -> None:
-        recorder = self._recorder
         if self._writer is None:
             self._writer = EventWriter(
                 self.log_dir, self._table(), open_records=tf.io.TFRecordWriter
             )
-        headers = dict(zip(HEADER, drained.headers.T.astype(np.float64), strict=True))
-        learning_rate = headers["learning_rate"]
+        present = self._recorder.present
+        stats_of = self._layer_stats(drained)
+        recorded = schema.recorded_statistics(self._recorder.kind.states)
+        self._writer.write(
+            drained.steps,
+            {name: _masked(stats_of[name], present) for name in recorded},
+            self._step_stats(drained, stats_of),
+        )
+
+    def _layer_stats(self, drained: "Drained") -> dict[str, NDArray[Any]]:
+        """Returns statistic → (R, L), of `schema.STATS`."""
+        recorder = self._recorder
+        learning_rate = drained.header("learning_rate")
         rate = recorder.kind.rate(recorder.optimizer, learning_rate, drained.steps)
         shapes = [tuple(v.shape) for v in recorder.variables]
-        record = stats.finished(drained.columns, shapes, learning_rate, rate)
-        record["nonfinite"] = drained.nonfinite
-        since, steps = drained.sentinel_steps, drained.steps
-        ends = np.searchsorted(since, steps, side="right")
-        starts = np.concatenate([[0], ends[:-1]])
-        norms = drained.sentinel
-        record["gradient_norm"] = norms[ends - 1]
-        peaks = np.stack(
-            [a + _peak_row(norms[a:b]) for a, b in zip(starts, ends, strict=True)]
-        )  # (R, L)
-        record["gradient_norm_peak"] = np.take_along_axis(norms, peaks, axis=0)
-        record["gradient_norm_peak_step"] = since[peaks]
-        whole = np.linalg.norm(norms[ends - 1].astype(np.float64), axis=1)
-        clipped = np.linalg.norm(record["clipped_gradient_norm"], axis=1)
-        losses = [drained.losses[a:b] for a, b in zip(starts, ends, strict=True)]
-        step_stats = {
-            "loss": headers["loss"],
-            "loss_peak": np.array([loss[_peak_row(loss)] for loss in losses]),
-            "learning_rate": learning_rate,
-            "loss_scale": headers["loss_scale"],
-            "skipped_steps": self._skipped(drained),
-            "clip_factor": np.where(whole > 0, clipped / np.where(whole > 0, whole, 1.0), 1.0),
+        norms, windows = drained.sentinel, drained.windows()
+        peaks = np.stack([window.start + _peak_row(norms[window]) for window in windows])
+        return {
+            **stats.finished(drained.columns, shapes, learning_rate, rate),
+            "nonfinite": drained.nonfinite,
+            "gradient_norm": norms[[window.stop - 1 for window in windows]],
+            "gradient_norm_peak": np.take_along_axis(norms, peaks, axis=0),
+            "gradient_norm_peak_step": drained.sentinel_steps[peaks],
         }
-        self._writer.write(
-            steps,
-            {
-                name: _masked(record[name], recorder.present)
-                for name in schema.recorded_statistics(recorder.kind.states)
-            },
-            step_stats,
-        )
+
+    def _step_stats(
+        self, drained: "Drained", stats_of: dict[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        """Returns step statistic → (R,), of `schema.STEP_STATS`."""
+        whole = np.linalg.norm(stats_of["gradient_norm"].astype(np.float64), axis=1)
+        clipped = np.linalg.norm(stats_of["clipped_gradient_norm"], axis=1)
+        losses = [drained.losses[window] for window in drained.windows()]
+        return {
+            "loss": drained.header("loss"),
+            "loss_peak": np.array([loss[_peak_row(loss)] for loss in losses]),
+            "learning_rate": drained.header("learning_rate"),
+            "loss_scale": drained.header("loss_scale"),
+            "skipped_steps": self._skipped(drained),
+            "clip_factor": np.divide(clipped, whole, out=np.ones_like(whole), where=whole > 0),
+        }
 
     def _skipped(self, drained: "Drained") -> NDArray[np.float64]:
         """Returns how many batches of this fit the loss scaling threw away: known for the last record of a drain."""

@@ -113,6 +113,15 @@ class Drained:
     nonfinite: NDArray[np.float32]
     columns: NDArray[np.float32]
 
+    def header(self, name: str) -> NDArray[np.float64]:
+        """Returns (R,), the entry `name` of `HEADER` of each record."""
+        return self.headers[:, HEADER.index(name)].astype(np.float64)
+
+    def windows(self) -> list[slice]:
+        """Returns for each record the rows of `sentinel` since the record before it, its own the last."""
+        ends = np.searchsorted(self.sentinel_steps, self.steps, side="right").tolist()
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
 
 class Recorder:
     """Watches one optimizer from `attach` to `detach`.

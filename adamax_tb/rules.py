@@ -119,7 +119,7 @@ def loss_course(run: Run) -> LossCourse:
     first = float(known[0])
     return LossCourse(
         first=first,
-        best=min(first, *finite) if finite.size else first,
+        best=min(first, float(finite.min(initial=np.inf))),
         middle=float(medians[len(medians) // 2]),
         last=float(medians[-1]),
     )

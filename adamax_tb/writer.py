@@ -81,14 +81,12 @@ class EventWriter:
             log_dir, f"{name}.{socket.gethostname()}.{os.getpid()}.{schema.PLUGIN_NAME}"
         )
         self._table = table
-        self._event: event_pb2.Event | None = (
-            None  # the last one written: the next one has its shape
-        )
+        # The last event written: the next one has its shape.
+        self._event: event_pb2.Event | None = None
         self._records = open_records(self.path)
         self._flush_s = flush_s
         self._queue: queue.Queue[Any] = queue.Queue(QUEUE_SIZE)
         self._failed = False
-        self._flushed = threading.Condition()
         version = event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2")
         self._queue.put(version)
         self._thread = threading.Thread(
@@ -142,9 +140,8 @@ class EventWriter:
             self._write_until_end()
         except Exception as error:
             self._fail(error)
-            while (
-                item := self._queue.get()
-            ) is not _END:  # nobody may wait for a thread that gave up
+            # nobody may wait for a thread that gave up
+            while (item := self._queue.get()) is not _END:
                 if isinstance(item, threading.Event):
                     item.set()
         finally:

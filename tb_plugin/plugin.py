@@ -108,7 +108,7 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
 
     def _runs(self, request: wrappers.Request) -> wrappers.Response:
         runs, unreadable = self._runs_source().runs(*_caller(request))
-        documents = []
+        judged: dict[str, tuple[Run, dict[str, Any]]] = {}
         for name, run in runs.items():
             known, document = self._documents.get(name, (None, {}))
             if known is not run:  # a run that has not grown is the same object, and judged once
@@ -118,8 +118,9 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
                     _log.exception("Cannot judge run %r", name)
                     unreadable[name] = f"The run cannot be judged: {error!r}"
                     continue
-                self._documents[name] = run, document
-            documents.append(document)
+            judged[name] = run, document
+        self._documents = judged
+        documents = [document for _, document in judged.values()]
         return _json(request, _runs_document(documents, unreadable))
 
     def _statistic(self, request: wrappers.Request) -> wrappers.Response:

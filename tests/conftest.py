@@ -38,7 +38,8 @@ def demo_logdir(tmp_path_factory):
 @pytest.fixture(scope="session")
 def chromium():
     """A real browser."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="pip install '.[test]'")
+    from playwright import sync_api
+
     names = (os.environ.get("CHROMIUM", ""), *CHROMIUM_NAMES)
     path = next(filter(None, map(shutil.which, filter(None, names))), None)
     if path is None:
