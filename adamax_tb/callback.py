@@ -37,9 +37,10 @@ class OptimizerHealth(keras.callbacks.Callback):
 
         model.fit(x, y, callbacks=[adamax_tb.OptimizerHealth("runs/first")])
 
-    then `tensorboard --logdir runs`. It works with `adamax_tb.AdaMax`, `keras.optimizers.Adamax` and
-    `keras.optimizers.Adam` (AdamW too), with or without a LossScaleOptimizer around them, as the model was compiled
-    with. The weights come out the same as without it. `schema.STATS` says what is recorded.
+    then `tensorboard --logdir runs`. It works with the optimizer that the model was compiled with, a LossScaleOptimizer
+    around it or not: of `adamax_tb.AdaMax`, `keras.optimizers.Adamax` and `keras.optimizers.Adam` (AdamW too) it
+    records the moments and updates as well, of any other the gradients and weights. The weights come out the same as
+    without it. `schema.STATS` says what is recorded.
 
     Args:
         log_dir: Directory of this run, such as `"runs/first"`; made if missing. A directory that already holds a run
@@ -50,7 +51,7 @@ class OptimizerHealth(keras.callbacks.Callback):
 
     Raises:
         ValueError: `every` is not an integer from 1 to 10,000, or `log_dir` cannot be written; when `fit` starts: the
-            model is not compiled, its optimizer is of an unknown kind, or Keras does not run on TensorFlow.
+            model is not compiled, or Keras does not run on TensorFlow.
     """
 
     def __init__(self, log_dir: str | os.PathLike[str], every: int = 10) -> None:
@@ -201,7 +202,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         """Returns statistic → (R, L), of `schema.STATS`."""
         recorder = self._recorder
         learning_rate = drained.header("learning_rate")
-        rate = recorder.kind.rate(recorder.optimizer, learning_rate, drained.steps)
+        rate = recorder.kind.rate(recorder.optimizer, learning_rate, drained.header("t"))
         shapes = [tuple(v.shape) for v in recorder.variables]
         norms, windows = drained.sentinel, drained.windows()
         peaks = np.stack([window.start + _peak_row(norms[window]) for window in windows])
@@ -227,6 +228,18 @@ class OptimizerHealth(keras.callbacks.Callback):
             "loss_scale": drained.header("loss_scale"),
             "skipped_steps": self._skipped(drained),
             "clip_factor": np.divide(clipped, whole, out=np.ones_like(whole), where=whole > 0),
+            **self._restarts(drained),
+        }
+
+    def _restarts(self, drained: "Drained") -> dict[str, NDArray[Any]]:
+        restarted = [drained.sentinel_steps[w][drained.restarted[w]] for w in drained.windows()]
+        since = [
+            step - steps[-1] if steps.size else np.nan
+            for step, steps in zip(drained.steps, restarted, strict=True)
+        ]
+        return {
+            "restarts": np.array([steps.size for steps in restarted]),
+            "since_restart": np.array(since, np.float64),
         }
 
     def _skipped(self, drained: "Drained") -> NDArray[np.float64]:
@@ -241,11 +254,15 @@ class OptimizerHealth(keras.callbacks.Callback):
 
     def _table(self) -> schema.LayerTable:
         recorder = self._recorder
-        config = recorder.optimizer.get_config()
+        with warnings.catch_warnings():  # the numbers are wanted, not what cannot be saved
+            warnings.simplefilter("ignore")
+            config = recorder.optimizer.get_config()
         names = schema.unique_names([v.path for v in recorder.variables])
         config["learning_rate"] = self._learning_rate
         if not config["use_ema"]:
             del config["ema_momentum"]
+        if "lazy_rows" in config:
+            config["lazy_rows"] = 1
         return schema.LayerTable(
             version=schema.VERSION,
             layers=[

@@ -21,11 +21,12 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from adamax_tb import stats
+from adamax_tb import rows, stats
+from adamax_tb.branch import read, run_if
 from adamax_tb.stats import COLUMNS, Moments, Reducer, Tensor
 
 #: A step is two numbers, because float32 counts to 2**24 only.
-HEADER = ("step_high", "step_low", "loss", "learning_rate", "loss_scale")
+HEADER = ("step_high", "step_low", "loss", "learning_rate", "loss_scale", "t")
 _STEP_BASE = 2**20
 SENTINEL_STEPS = 128
 BLOCK = 1 + len(COLUMNS)
@@ -37,16 +38,29 @@ class Kind:
     """How a kind of optimizer keeps the state that `stats` reads, and how it turns it into a step.
 
     Attributes:
-        states: "mu" with a first moment and an infinity norm, "m" with a first moment and another denominator.
-        moments: (optimizer, variable's index) → keras variables m and scale's source.
+        states: "mu" with a first moment and an infinity norm, "m" with a first moment and another denominator, "" if
+            it is not known what the state means.
+        moments: (optimizer, variable's index) → keras variables m and scale's source; none if they are not known.
         scale: scale's source → scale.
-        rate: (optimizer, learning rates (R,), steps t (R,)) → what m / (scale + epsilon) is multiplied by.
+        rate: (optimizer, learning rates (R,), the paper's t (R,)) → what m / (scale + epsilon) is multiplied by.
     """
 
     states: str
-    moments: Callable[[Any, int], tuple[Any, Any]]
+    moments: Callable[[Any, int], tuple[Any, ...]]
     scale: Callable[[Tensor], Tensor]
     rate: Callable[[Any, Any, Any], Any]
+
+
+def _t(optimizer: Any) -> Any:
+    """Returns the paper's t of the update under way: AdaMax counts it from its last restart."""
+    restarts = hasattr(optimizer, "restart_clock")
+    return optimizer.t if restarts else optimizer.iterations + 1
+
+
+def _row_count(optimizer: Any, index: int) -> rows.RowCount | None:
+    """Returns the count of a variable that is updated row by row; None if all its rows are, always."""
+    lazy = getattr(optimizer, "rows", None)
+    return lazy.count(index) if isinstance(lazy, rows.LazyRows) else None
 
 
 def _adam_second(optimizer: Any, index: int) -> Any:
@@ -75,20 +89,13 @@ _KINDS: tuple[tuple[type, Kind], ...] = (
 )
 
 
-def kind_of(optimizer: Any) -> Kind:
-    """Returns how to read `optimizer`'s state.
+#: Any other optimizer: its gradients and weights.
+_OTHER = Kind("", lambda o, i: (), lambda u: u, lambda o, lr, t: lr)
 
-    Raises:
-        ValueError: `optimizer` is of a kind that is not known.
-    """
-    for known, kind in _KINDS:
-        if isinstance(optimizer, known):
-            return kind
-    raise ValueError(
-        f"OptimizerHealth does not know the optimizer {type(optimizer).__name__}. Compile the model with one of: "
-        f"adamax_tb.AdaMax, {', '.join(f'keras.optimizers.{known.__name__}' for known, _ in _KINDS)} "
-        "(or a subclass such as AdamW, or a LossScaleOptimizer around one)."
-    )
+
+def kind_of(optimizer: Any) -> Kind:
+    """Returns how to read `optimizer`'s state."""
+    return next((kind for known, kind in _KINDS if isinstance(optimizer, known)), _OTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,7 @@ class Drained:
         sentinel_steps: (N,) int64, the updates since the last record of the last drain.
         sentinel: (N, L) float32, gradient norm before clipping of each.
         losses: (N,) float32, NaN where unknown.
+        restarted: (N,) bool, whether m and u were cleared before the update.
         steps: (R,) int64, the recorded steps since the last drain.
         headers: (R, len(HEADER)) float32.
         nonfinite: (R, L) float32, counts.
@@ -108,6 +116,7 @@ class Drained:
     sentinel_steps: NDArray[np.int64]
     sentinel: NDArray[np.float32]
     losses: NDArray[np.float32]
+    restarted: NDArray[np.bool_]
     steps: NDArray[np.int64]
     headers: NDArray[np.float32]
     nonfinite: NDArray[np.float32]
@@ -134,9 +143,6 @@ class Recorder:
         every: a record is taken at updates divisible by this, and at update 1.
         steps_per_drain: how many updates may pass between two drains.
         xla: whether the training step is compiled by XLA.
-
-    Raises:
-        ValueError: the optimizer is of a kind that is not known.
     """
 
     def __init__(
@@ -211,70 +217,80 @@ class Recorder:
         variables = self.variables
         with tf.init_scope():
             if self.buffer is None:
-                rows = self.ring + 2 * self.slots * BLOCK
-                shape = (rows, len(variables) + len(HEADER))
+                height = self.ring + 2 * self.slots * BLOCK
+                shape = (height, len(variables) + len(HEADER))
                 variable = tf.Variable(tf.zeros(shape), trainable=False, name="optimizer_health")
                 self.buffer = _first_replica(distribution)(variable)  # a strategy mirrors it
         indices = [self.optimizer._get_variable_index(variable) for _, variable in grads_and_vars]
         self.present = np.isin(np.arange(len(variables)), indices)
         first = _first_replica(distribution)
-        gradients = [
-            tf.ensure_shape(_dense(first(gradient)), variable.shape)
-            for gradient, variable in grads_and_vars
-        ]
+        gradients = [first(gradient) for gradient, _ in grads_and_vars]
         unclipped = self._reachable_unclipped(len(gradients))
-        norms = [self._reducer.l2(g) for g in unclipped or gradients]
-        t = tf.cast(keras.ops.convert_to_tensor(self.optimizer.iterations), tf.int64) + 1
-        header = self._header(first, t, learning_rate)
+        norms = [self._l2(g) for g in unclipped or gradients]
+        step = tf.cast(keras.ops.convert_to_tensor(self.optimizer.iterations), tf.int64) + 1
+        header = self._header(first, step, learning_rate)
         norms = tf.stack(norms)
         self.buffer.scatter_update(
             tf.IndexedSlices(
-                tf.concat([self._spread(norms, indices), header], axis=0), t % self.ring
+                tf.concat([self._spread(norms, indices), header], axis=0), step % self.ring
             )
         )
         # infinite too where the sum overflows: that is worth a record as well
         finite = tf.math.is_finite(tf.reduce_sum(norms))
-        regular = (t % self.every == 0) | (t == 1)
+        regular = (step % self.every == 0) | (step == 1)
 
         weights = [first(variable) for _, variable in grads_and_vars]
         state = [
             tuple(first(x.value) for x in self.kind.moments(self.optimizer, index))
             for index in indices
         ]
-        stored = [x for weight, pair in zip(weights, state, strict=True) for x in (weight, *pair)]
+        counts = [_row_count(self.optimizer, index) for index in indices]
+        stored = []
+        for weight, pair, count in zip(weights, state, counts, strict=True):
+            stored += [weight, *pair]
+            stored += [] if count is None else [first(count.made), first(count.last)]
 
-        def write(buffer: Tensor, slot: Tensor, header: Tensor, *rest: Tensor) -> Tensor:
+        def write(
+            buffer: Tensor, slot: Tensor, step: Tensor, header: Tensor, *rest: Tensor
+        ) -> Tensor:
             finite, gradients = rest[0], rest[1 : 1 + len(indices)]
             values = [
-                _read(handle, x.dtype, x.shape)
+                read(handle, x.dtype, x.shape)
                 for handle, x in zip(rest[1 + len(indices) :], stored, strict=True)
             ]
-            block = self._block(gradients, values, header, finite, indices)
+            layers, upcoming = [], iter(values)
+            for gradient, pair, count in zip(gradients, state, counts, strict=True):
+                weight, *moments = (next(upcoming) for _ in (gradient, *pair))
+                missed = None if count is None else next(upcoming) - next(upcoming)
+                gradient = tf.ensure_shape(_dense(gradient), weight.shape)
+                layers.append((gradient, weight, self._moments(weight, moments, missed)))
+            block = self._block(layers, header, finite, indices)
             places = self.ring + slot * BLOCK + tf.range(BLOCK, dtype=tf.int64)
             tf.raw_ops.ResourceScatterUpdate(resource=buffer, indices=places, updates=block)
             return slot
 
         def record(
-            buffer: Tensor, t: Tensor, header: Tensor, regular: Tensor, *rest: Tensor
+            buffer: Tensor, step: Tensor, header: Tensor, regular: Tensor, *rest: Tensor
         ) -> Tensor:
-            slot, wanted = self._slot(buffer, t, regular, len(variables))
-            return _run_if(wanted, write, [buffer, slot, header, *rest])
+            slot, wanted = self._slot(buffer, step, regular, len(variables))
+            return run_if(wanted, write, [buffer, slot, step, header, *rest])
 
+        # gradients of embeddings are made dense inside, where they are needed
         rest = [regular, finite, *gradients, *(x.handle for x in stored)]
-        _run_if(regular | ~finite, record, [self.buffer.handle, t, header, *rest])
+        run_if(regular | ~finite, record, [self.buffer.handle, step, header, *rest])
 
     def _slot(
-        self, buffer: Tensor, t: Tensor, regular: Tensor, layers: int
+        self, buffer: Tensor, step: Tensor, regular: Tensor, layers: int
     ) -> tuple[Tensor, Tensor]:
-        """Returns the slot of update `t`, and whether to record it there.
+        """Returns the slot of update `step`, and whether to record it there.
 
         A regular record always has one. Between any two there is one for the first bad update that follows a good one.
         """
-        interval = t // self.every
+        interval = step // self.every
         spare = self.slots + interval % self.slots
         held = tf.raw_ops.ResourceGather(
             resource=buffer,
-            indices=tf.stack([(t - 1) % self.ring, self.ring + spare * BLOCK]),
+            indices=tf.stack([(step - 1) % self.ring, self.ring + spare * BLOCK]),
             dtype=tf.float32,
         )
         held.set_shape((2, layers + len(HEADER)))
@@ -285,25 +301,45 @@ class Recorder:
         slot = tf.where(regular, interval % self.slots, spare)
         return slot, regular | (was_finite & ~taken)
 
+    def _l2(self, gradient: Tensor) -> Tensor:
+        if isinstance(gradient, tf.IndexedSlices):
+            gradient = rows.counted_once(gradient).values
+        return self._reducer.l2(gradient)
+
+    def _moments(self, weight: Tensor, pair: list[Tensor], missed: Tensor) -> Moments:
+        """Returns the state of one variable; `missed` says how many updates each row has, None if none ever."""
+        m, source = pair or [tf.zeros_like(weight)] * 2
+        epsilon = float(self.optimizer.epsilon) if pair else 0.0
+        if missed is None:
+            return Moments(m, source, self.kind.scale, epsilon)
+        decays = (self.optimizer.beta_1, self.optimizer.beta_2)
+        m, source = (
+            x * rows.power(beta, missed, x) for x, beta in zip((m, source), decays, strict=True)
+        )
+        return Moments(m, source, self.kind.scale, epsilon, missed == 0)
+
     def _block(
         self,
-        gradients: Sequence[Tensor],
-        values: Sequence[Tensor],
+        layers: Sequence[tuple[Tensor, Tensor, Moments]],
         header: Tensor,
         finite: Tensor,
         indices: list[int],
     ) -> Tensor:
-        """Returns one record: (1 + len(COLUMNS), L + len(HEADER)) float32."""
-        columns = []
-        for i, gradient in enumerate(gradients):
-            weight, m, source = values[3 * i : 3 * i + 3]
-            moments = Moments(m, source, self.kind.scale, float(self.optimizer.epsilon))
-            columns.append(stats.layer_columns(gradient, weight, moments, self._reducer))
+        """Returns one record: (1 + len(COLUMNS), L + len(HEADER)) float32.
+
+        Args:
+            layers: gradient, weight and moments of each variable that has a gradient.
+            header: (len(HEADER),).
+            finite: () bool, whether every gradient is.
+            indices: the variables' places.
+        """
+        columns = [stats.layer_columns(*layer, self._reducer) for layer in layers]
+        gradients = [gradient for gradient, _, _ in layers]
         # counting costs a pass over every gradient: done only when a norm says so
-        counts = _run_if(
+        counts = run_if(
             ~finite,
             lambda *g: tf.stack([stats.nonfinite_count(x) for x in g]),
-            list(gradients),
+            gradients,
             otherwise=lambda *g: tf.zeros([len(g)]),
         )
         matrix = tf.concat([counts[tf.newaxis], tf.stack(columns, axis=1)], axis=0)
@@ -320,7 +356,9 @@ class Recorder:
         padded = tf.concat([tf.zeros_like(values[:1]), values], axis=0)
         return tf.gather(padded, where)
 
-    def _header(self, first: Callable[[Any], Tensor], t: Tensor, learning_rate: Tensor) -> Tensor:
+    def _header(
+        self, first: Callable[[Any], Tensor], step: Tensor, learning_rate: Tensor
+    ) -> Tensor:
         """Returns (len(HEADER),) float32."""
         loss, self._loss = self._loss, None
         if loss is None or not _reachable(loss):
@@ -328,16 +366,16 @@ class Recorder:
         elif loss.shape.rank != 0:
             loss = tf.reduce_mean(loss)
         scale = getattr(self.outer, "dynamic_scale", self.optimizer.loss_scale_factor or 1.0)
-        numbers = [loss, first(learning_rate), scale]
-        step = tf.cast(tf.stack([t // _STEP_BASE, t % _STEP_BASE]), tf.float32)
-        return tf.concat([step, tf.stack([keras.ops.cast(x, "float32") for x in numbers])], axis=0)
+        numbers = [loss, first(learning_rate), scale, _t(self.optimizer)]
+        parts = tf.cast(tf.stack([step // _STEP_BASE, step % _STEP_BASE]), tf.float32)
+        return tf.concat([parts, tf.stack([keras.ops.cast(x, "float32") for x in numbers])], axis=0)
 
     def _reachable_unclipped(self, count: int) -> list[Tensor] | None:
         unclipped, self._unclipped = self._unclipped, None
         if unclipped is None or len(unclipped) != count:
             return None
-        dense = [_dense(gradient) for gradient in unclipped]
-        return dense if all(_reachable(gradient) for gradient in dense) else None
+        tensors = tf.nest.flatten(unclipped, expand_composites=True)
+        return unclipped if all(_reachable(tensor) for tensor in tensors) else None
 
     def rewind(self, step: int) -> None:
         """Forgets what it knows if the optimizer stands at an earlier `step`: a checkpoint was loaded."""
@@ -367,6 +405,7 @@ class Recorder:
             sentinel_steps=steps,
             sentinel=sentinel[order, :layers],
             losses=sentinel[order, layers + HEADER.index("loss")],
+            restarted=(sentinel[order, layers + HEADER.index("t")] == 1) & (steps > 1),
             steps=recorded,
             headers=blocks[chosen, 0, layers:],
             nonfinite=blocks[chosen, 0, :layers],
@@ -382,13 +421,9 @@ def _since(headers: NDArray[np.float32], after: int) -> tuple[NDArray[np.intp], 
     return order, steps[order]
 
 
-def _read(handle: Tensor, dtype: Any, shape: Any) -> Tensor:
-    value = tf.raw_ops.ReadVariableOp(resource=handle, dtype=dtype)
-    value.set_shape(shape)
-    return value
-
-
 def _dense(gradient: Tensor) -> Tensor:
+    if isinstance(gradient, tf.IndexedSlices):
+        gradient = rows.widened(gradient)
     return tf.convert_to_tensor(gradient)  # of IndexedSlices, sums the rows that repeat
 
 
@@ -409,33 +444,3 @@ def _reachable(tensor: Tensor) -> bool:
             return True
         graph = getattr(graph, "outer_graph", None)
     return False
-
-
-def _run_if(
-    condition: Tensor,
-    then: Callable[..., Tensor],
-    inputs: list[Tensor],
-    otherwise: Callable[..., Tensor] | None = None,
-) -> Tensor:
-    """Returns `then(*inputs)` if `condition` holds, else `otherwise(*inputs)` (by default the second input).
-
-    Explicit inputs and no captures: a branch not taken costs about 10 µs, a quarter of `tf.cond`.
-    """
-    otherwise = otherwise or (lambda *args: args[1])
-    if tf.executing_eagerly():
-        return then(*inputs) if condition else otherwise(*inputs)
-    specs = [tf.TensorSpec(x.shape, x.dtype) for x in inputs]
-    branches = [
-        tf.function(branch, autograph=False).get_concrete_function(*specs)
-        for branch in (then, otherwise)
-    ]
-    outputs = branches[0].outputs
-    (result,) = tf.raw_ops.If(
-        cond=condition,
-        input=inputs,
-        Tout=[output.dtype for output in outputs],
-        then_branch=branches[0],
-        else_branch=branches[1],
-        output_shapes=[output.shape for output in outputs],
-    )
-    return result

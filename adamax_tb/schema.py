@@ -216,6 +216,8 @@ STEP_STATS: tuple[str, ...] = (
     "loss_scale",
     "skipped_steps",
     "clip_factor",
+    "restarts",  # how often m and u were cleared since the previous record
+    "since_restart",  # updates since the last of these; 0: cleared before this very update
 )
 
 LAYERS_TAG = f"{PLUGIN_NAME}/layers"
@@ -298,6 +300,18 @@ class Run:
             _stats={name: values[:count] for name, values in self._stats.items()},
             _step_stats={name: values[:count] for name, values in self._step_stats.items()},
         )
+
+    @property
+    def restarts(self) -> NDArray[np.int64]:
+        """(K,) int64, the updates before which m and u were cleared; of several between two records the last."""
+        with np.errstate(invalid="ignore"):
+            restarted = self.step_stat("restarts") > 0
+        return self.steps[restarted] - self.step_stat("since_restart")[restarted].astype(np.int64)
+
+    @property
+    def restart_count(self) -> int:
+        """How often m and u were cleared, all of those between two records counted."""
+        return int(np.nansum(self.step_stat("restarts")))
 
     @property
     def loss(self) -> NDArray[np.float32]:

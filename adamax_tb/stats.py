@@ -27,7 +27,15 @@ PIECE = 2**18
 
 #: What `layer_columns` returns, in order: norms, sums, maxima and the count of dead units.
 NORMS = ("gradient_l2", "weight_l2", "m_l2", "update_l2")
-SUMS = ("gradient_nonzeros", "u_nonzeros", "u_sum", "inverse_sum", "saturation_sum", "descent")
+SUMS = (
+    *("gradient_nonzeros", "u_nonzeros", "u_sum"),
+    *(
+        "moved",
+        "inverse_sum",
+        "saturation_sum",
+        "descent",
+    ),  # of the entries that the update may move
+)
 MAXIMA = ("gradient_max", "u_max", "u_min_negated", "update_max")
 COLUMNS = (*NORMS, *SUMS, *MAXIMA, "dead_units")
 
@@ -36,13 +44,15 @@ COLUMNS = (*NORMS, *SUMS, *MAXIMA, "dead_units")
 class Moments:
     """One variable's state after the update: `w -= rate * m / (scale(source) + epsilon)`, `rate` one number.
 
-    `source` is u with `scale` the identity for AdaMax, v with `scale` the square root for Adam.
+    `source` is u with `scale` the identity for AdaMax, v with `scale` the square root for Adam. `touched`, (rows,)
+    bool, says which rows of the first axis the update moved, if not all.
     """
 
     m: Tensor
     source: Tensor
     scale: Callable[[Tensor], Tensor]
     epsilon: float
+    touched: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +119,16 @@ def layer_columns(gradient: Tensor, weight: Tensor, moments: Moments, reducer: R
         for x in (gradient, weight, moments.m, moments.source)
     ]
     fan_in = whole[0].shape[0]
+    if moments.touched is not None:
+        touched = tf.cast(moments.touched, tf.float32)
+        whole.append(tf.reshape(tf.repeat(touched, fan_in // touched.shape[0]), [fan_in, 1]))
     rows = max(1, PIECE // units)
     if not reducer.pieces or fan_in <= 2 * rows:
         reduced = _reduced(whole, moments, reducer)
     else:
 
         def add_piece(start: Tensor, *so_far: Tensor) -> tuple[Tensor, ...]:
-            piece = [tf.slice(x, [start, 0], [rows, units]) for x in whole]
+            piece = [tf.slice(x, [start, 0], [rows, x.shape[1]]) for x in whole]
             return start + rows, *_merged(so_far, _reduced(piece, moments, reducer))
 
         rest = fan_in % rows
@@ -137,17 +150,19 @@ Reduced = tuple[Tensor, Tensor, Tensor, Tensor]
 
 def _reduced(piece: list[Tensor], moments: Moments, reducer: Reducer) -> Reduced:
     """Returns NORMS, SUMS, MAXIMA and (2, units): each unit's sum of |g| and of |m|/u."""
-    g, w, m, source = piece
+    g, w, m, source, *touched = piece
     u = moments.scale(source)
     seen = tf.sign(u)
     # 0 where u is 0: those weights do not move
     divided = tf.math.divide_no_nan if moments.epsilon == 0 else tf.divide
-    inverse = divided(seen, u + moments.epsilon)
+    moved = seen * touched[0] if touched else seen
+    inverse = divided(moved, u + moments.epsilon)
     direction = m * inverse
     g_size, direction_size = tf.abs(g), tf.abs(direction)
     saturations = reducer.unit_sums(direction_size)
     norms = tf.stack([reducer.l2(x) for x in (g, w, m, direction)])
-    sums = [reducer.sum(x) for x in (tf.sign(g_size), seen, u, inverse)]
+    sums = [reducer.sum(x) for x in (tf.sign(g_size), seen, u)]
+    sums += [reducer.sum(moved) if touched else sums[1], reducer.sum(inverse)]
     sums += [tf.reduce_sum(saturations), reducer.sum(g * direction)]
     maxima = [reducer.max(g_size), reducer.max(u), reducer.max(-u), reducer.max(direction_size)]
     sizes = tf.stack([reducer.unit_sums(g_size), saturations])
@@ -196,11 +211,11 @@ def finished(
             "u_mean": raw["u_sum"] / size,
             "u_max": raw["u_max"],
             "u_zeros": 1 - raw["u_nonzeros"] / size,
-            "step_size": _ratio(rate * raw["inverse_sum"], raw["u_nonzeros"]),
+            "step_size": _ratio(rate * raw["inverse_sum"], raw["moved"]),
             "update_rms": update_l2 / np.sqrt(size),
             "update_max": rate * raw["update_max"],
             "update_ratio": _ratio(update_l2, raw["weight_l2"]),
-            "saturation": _ratio(correction * raw["saturation_sum"], raw["u_nonzeros"]),
+            "saturation": _ratio(correction * raw["saturation_sum"], raw["moved"]),
             "weight_norm": raw["weight_l2"],
             "descent_share": _ratio(descent, np.abs(descent).sum(axis=1, keepdims=True)),
             "dead_units": raw["dead_units"] / units,

@@ -17,7 +17,7 @@ class Step:
     """One variable after update `t`; arrays have its shape.
 
     Attributes:
-        t: the update, counted from 1.
+        t: the update, counted from 1 or from the last restart.
         gradient: dL/dw as it was applied.
         m: first moment.
         u: AdaMax's infinity norm, or for Adam the square root of the second moment.
@@ -25,6 +25,7 @@ class Step:
         step_size: what m is multiplied by.
         update: what is taken from the weights.
         saturation: |update| per learning rate: |m_hat|/(u + epsilon) for AdaMax.
+        moved: whether this update may move the weight; all, unless rows are updated lazily.
     """
 
     t: int
@@ -35,6 +36,7 @@ class Step:
     step_size: Array
     update: Array
     saturation: Array
+    moved: NDArray[np.bool_]
 
 
 def adamax(
@@ -44,22 +46,30 @@ def adamax(
     beta_2: float = 0.999,
     epsilon: float = 1e-7,
     w: ArrayLike = 0.0,
+    touched: Sequence[ArrayLike] | None = None,
+    restarts: Sequence[int] = (),
 ) -> Iterator[Step]:
     """Yields AdaMax's steps (Kingma and Ba, 2015, Algorithm 2), with Keras's u + epsilon in place of u.
 
-    Where u + epsilon is 0, no gradient ever came and the weight stays.
+    Where u + epsilon is 0, no gradient ever came and the weight stays. `touched` says for each step which weights
+    move, `restarts` before which steps (the first is 1) m, u and the t of the bias correction start anew.
     """
     w = np.asarray(w, np.float64)
     m = u = np.zeros(())
-    for t, g in enumerate((np.asarray(g, np.float64) for g in gradients), start=1):
+    origin = 0
+    for step, g in enumerate((np.asarray(g, np.float64) for g in gradients), start=1):
+        if step in restarts:
+            m, u, origin = np.zeros_like(m), np.zeros_like(u), step - 1
+        t = step - origin
+        moved = np.broadcast_to(True if touched is None else touched[step - 1], g.shape)
         m = beta_1 * m + (1 - beta_1) * g
         u = np.maximum(beta_2 * u, np.abs(g))
         m_hat = m / (1 - beta_1**t)
         inverse = _inverse(u + epsilon)
-        update = learning_rate * m_hat * inverse
+        update = np.where(moved, learning_rate * m_hat * inverse, 0.0)
         w = w - update
         step_size = learning_rate / (1 - beta_1**t) * inverse
-        yield Step(t, g, m, u, w, step_size, update, np.abs(m_hat) * inverse)
+        yield Step(t, g, m, u, w, step_size, update, np.abs(m_hat) * inverse, moved)
 
 
 def adam(
@@ -84,7 +94,8 @@ def adam(
         )
         update = step_size * m
         w = w - update
-        yield Step(t, g, m, np.sqrt(v), w, step_size, update, np.abs(update) / learning_rate)
+        saturation, moved = np.abs(update) / learning_rate, np.ones(g.shape, bool)
+        yield Step(t, g, m, np.sqrt(v), w, step_size, update, saturation, moved)
 
 
 def max_update(t: int, learning_rate: float, beta_1: float, beta_2: float) -> float:
@@ -112,10 +123,10 @@ def statistics(
 
 
 def _layer(step: Step, unclipped: Array) -> dict[str, float]:
-    g, m, u, seen = step.gradient, step.m, step.u, step.u > 0
+    g, m, u, seen = step.gradient, step.m, step.u, (step.u > 0) & step.moved
     by_unit = (-1, g.shape[-1]) if g.ndim else (1, 1)
     no_gradient = (g == 0).reshape(by_unit).all(axis=0)
-    relative_m = (np.abs(m) * _inverse(u)).reshape(by_unit).mean(axis=0)
+    relative_m = (np.abs(m) * _inverse(u) * step.moved).reshape(by_unit).mean(axis=0)
     weights, moved = np.sqrt(np.sum(step.w**2)), np.sqrt(np.sum(step.update**2))
     return {
         "gradient_norm": np.sqrt(np.sum(unclipped**2)),

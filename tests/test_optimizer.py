@@ -147,43 +147,6 @@ def test_a_float64_variable_is_updated_with_float64_betas_and_epsilon():
         np.testing.assert_allclose(weights, step.w, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("epsilon", [1e-7, 0.0])  # the fused kernel and the other way
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_rows_of_an_embedding_that_repeat_count_once_with_their_sum(epsilon, jit_compile):
-    table = keras.Variable(np.zeros((4, 1), np.float32))
-    optimizer = AdaMax(0.01, epsilon=epsilon)
-    optimizer.build([table])
-
-    @tf.function(jit_compile=jit_compile)
-    def step():
-        rows = tf.constant([2, 2, 1])
-        values = tf.constant([[1.0], [-0.75], [3.0]])
-        optimizer.apply([tf.IndexedSlices(values, rows, dense_shape=(4, 1))], [table])
-
-    step()
-    np.testing.assert_array_equal(optimizer._u[0].numpy()[:, 0], [0, 3, 0.25, 0])
-    # the first update is lr · sign(g) to float rounding and u's epsilon, 4e-7 of 0.25
-    np.testing.assert_allclose(table.numpy()[:, 0], [0, -0.01, -0.01, 0], rtol=2e-6)
-
-
-def test_an_embedding_with_repeated_rows_trains_as_its_one_hot_matrix_does():
-    ids = np.array([[0, 1, 1, 3], [2, 2, 2, 0]] * 4)
-    weights = np.random.default_rng(3).normal(size=(5, 2)).astype(np.float32)
-    embedding = keras.layers.Embedding(5, 2)
-    matrix = keras.layers.Dense(2, use_bias=False)
-    lookup = keras.Sequential([keras.Input((4,), dtype="int32"), embedding])
-    product = keras.Sequential([keras.Input((4, 5)), matrix])
-    target = np.zeros((8, 4, 2), np.float32)
-    one_hot = np.eye(5, dtype=np.float32)[ids]
-    for model, x in ((lookup, ids), (product, one_hot)):
-        model.set_weights([weights])
-        model.compile(AdaMax(0.05), "mse")
-        model.fit(x, target, batch_size=2, epochs=2, shuffle=False, verbose=0)
-    # sums of the same eight numbers in another order
-    np.testing.assert_allclose(lookup.get_weights()[0], product.get_weights()[0], **ROUNDING)
-    np.testing.assert_array_equal(lookup.get_weights()[0][4], weights[4])  # never looked up
-
-
 @pytest.mark.parametrize("jit_compile", [False, True])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_with_epsilon_0_an_entry_that_never_had_a_gradient_does_not_move(dtype, jit_compile):
@@ -197,23 +160,113 @@ def test_with_epsilon_0_an_entry_that_never_had_a_gradient_does_not_move(dtype, 
     np.testing.assert_allclose(variable.numpy()[1:], [1.25, 0.75], rtol=1e-6)
 
 
-def test_a_zero_gradient_does_not_make_a_float16_variable_nan():
-    gradients = np.array([[0.0, 1.0], [0.0, -0.5], [0.0, 0.0]])
-    *_, (weights, _, _) = applied(AdaMax(0.01), gradients, np.ones(2), "float16")
-    *_, last = adamax(gradients, 0.01, w=np.ones(2))
-    assert weights[0] == 1.0
-    # three weights near 1 were rounded to 11 bits
-    np.testing.assert_allclose(weights, last.w, atol=3 * 2**-11)
+def adversarial(steps, shape=(3, 4)):
+    """Returns (steps, *shape) gradients that try what breaks implementations, one after the other."""
+    random = np.random.default_rng(8)
+    g = random.normal(size=(steps, *shape)) * 10.0 ** random.uniform(-6, 6, (steps, 1, 1))
+    g[:, 0, 0] = 0  # never one
+    g[:, 0, 1] = (-1.0) ** np.arange(steps)  # signs that alternate
+    g[:, 0, 2] = 0.999 ** np.arange(steps)  # falls as u does: the largest updates there are
+    g[:, 0, 3] = np.where(np.arange(steps) % 500 == 0, 1e8, 1e-8)  # spikes
+    g[:, 1, 0] = np.where(np.arange(steps) < steps // 2, 0, 1)  # wakes up late
+    g[:, 1, 1] = np.where(np.arange(steps) == 0, 1, 0)  # once
+    g[:, 1, 2] = 1e30
+    g[:, 1, 3] = 1e-30  # below epsilon
+    return g
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-def test_u_of_a_half_precision_variable_decays(dtype):
-    gradients = np.zeros((400, 1))
-    gradients[0] = 1.0
-    *_, (_, _, u) = applied(AdaMax(0.01, beta_2=0.999), gradients, np.ones(1), dtype)
-    # 0.999**399 = 0.67; each of 399 roundings to 8 or 11 bits may lose as much as the decay takes, so only the order
-    # of magnitude is asked for
-    assert 0.4 < float(u[0]) < 0.9
+def test_thousands_of_adversarial_steps_are_those_of_the_paper():
+    gradients = adversarial(4000)
+    # Keras holds a learning rate as a float32 number, and this is one
+    ours = applied(AdaMax(2**-7), gradients, np.zeros((3, 4)), "float64")
+    oracle = adamax(gradients, 2**-7, w=np.zeros((3, 4)))
+    for (weights, m, u), step in zip(ours, oracle, strict=True):
+        # float64 rounds to 1.1e-16; 4000 products of beta_2, and m's terms of up to max |g| cancel
+        np.testing.assert_allclose(u, step.u, rtol=5e-13)
+        np.testing.assert_allclose(m, step.m, rtol=0, atol=1e-14 * step.u.max())
+        np.testing.assert_allclose(weights, step.w, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("epsilon", [1e-7, 0.0])
+def test_thousands_of_adversarial_steps_in_float32_stay_near_the_paper(epsilon, jit_compile):
+    gradients = adversarial(3000).astype(np.float32)
+    variable = keras.Variable(np.zeros((3, 4), np.float32))
+    optimizer = AdaMax(2**-7, epsilon=epsilon)
+    optimizer.build([variable])
+
+    @tf.function(jit_compile=jit_compile)
+    def train(gradients):
+        for g in gradients:
+            optimizer.apply([g], [variable])
+
+    for chunk in np.split(gradients, 30):  # a graph of 100 updates
+        train(tf.constant(chunk)) if jit_compile else [
+            optimizer.apply([tf.constant(g)], [variable]) for g in chunk
+        ]
+    # the oracle gets the numbers that float32 holds
+    beta_1, beta_2, small = (float(np.float32(x)) for x in (0.9, 0.999, epsilon))
+    *_, step = adamax(gradients, 2**-7, beta_1, beta_2, small, np.zeros((3, 4)))
+    np.testing.assert_allclose(optimizer._u[0].numpy(), step.u, rtol=3000 * 6e-8)
+    # updates of up to 0.008, each off by some 1e-6 of it, of weights of up to 24
+    np.testing.assert_allclose(variable.numpy(), step.w, rtol=0, atol=3000 * 24 * 6e-8)
+
+
+def test_the_first_step_is_the_sign_of_the_gradient_times_the_learning_rate():
+    gradient = np.array([[3.0, -1e-3, 1e20, 0.0]])
+    *_, (weights, _, _) = applied(AdaMax(0.5, epsilon=1e-30), gradient, np.zeros(4), "float64")
+    # 1 - 0.9 is not 0.1 to the last bit, in m and in the bias correction
+    np.testing.assert_allclose(weights, [-0.5, 0.5, -0.5, 0], rtol=1e-14)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("epsilon", [1e-7, 0.0])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_denormal_gradients_do_no_harm(dtype, epsilon, jit_compile):
+    """TensorFlow takes them for 0, or not, depending on the thread: a weight stays or makes a step of at most lr."""
+    tiny = np.finfo(dtype).tiny
+    gradient = tf.constant([tiny / 8, -tiny / 2, tiny, 0.0, 1.0], dtype)
+    variable = keras.Variable(np.ones(5), dtype=dtype)
+    optimizer = AdaMax(0.25, epsilon=epsilon)
+    optimizer.build([variable])
+    step = tf.function(lambda: optimizer.apply([gradient], [variable]), jit_compile=jit_compile)
+    for t in range(1, 4):
+        before = variable.numpy()
+        step()
+        moved = np.abs(variable.numpy() - before)
+        assert (moved <= max_update(t, 0.25, 0.9, 0.999) * (1 + 1e-6)).all()  # float32's lr
+        assert moved[3] == 0
+        np.testing.assert_allclose(moved[4], 0.25, rtol=1e-5)  # epsilon, and float32 weights near 1
+
+
+@pytest.mark.parametrize("settings", [None, {"jit_compile": False}, {"jit_compile": True}])
+@pytest.mark.parametrize("epsilon", [1e-7, 0.0])  # the fused kernel and the other way
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_an_entry_that_is_not_finite_leaves_the_others_right(bad, epsilon, settings):
+    random = np.random.default_rng(3)
+    good = random.normal(size=(6, 2, 3)).astype(np.float32)
+    spoilt = good.copy()
+    spoilt[2, 1, 1] = bad
+
+    def result(gradients):
+        variable = keras.Variable(np.ones((2, 3), np.float32))
+        optimizer = AdaMax(0.01, epsilon=epsilon)
+        optimizer.build([variable])
+
+        def step(g):
+            optimizer.apply([g], [variable])
+
+        step = step if settings is None else tf.function(step, **settings)
+        for g in gradients:
+            step(tf.constant(g))
+        return variable.numpy(), optimizer._m[0].numpy(), optimizer._u[0].numpy()
+
+    results = result(good), result(spoilt)
+    for clean, dirty in zip(*results, strict=True):
+        expected = clean.copy()
+        expected[1, 1] = dirty[1, 1]
+        np.testing.assert_array_equal(dirty, expected)
+    assert np.isnan(results[1][0][1, 1])  # and it is lost, as in the paper's arithmetic
 
 
 finite = st.floats(-(2.0**100), 2.0**100, width=32)
@@ -295,43 +348,35 @@ def test_every_argument_of_stock_adamax_is_taken_and_kept(argument):
     assert again.get_config() == optimizer.get_config()
 
 
-def test_the_defaults_are_those_of_stock_adamax():
-    ours, stock = AdaMax(name="same"), keras.optimizers.Adamax(name="same")
+def test_arguments_by_position_are_those_of_stock_adamax():
+    values = [*STOCK_ARGUMENTS.values()]
+    values[5] = values[6] = None  # only one way of clipping at a time
+    ours, stock = AdaMax(*values), keras.optimizers.Adamax(*values)
     assert ours.get_config() == stock.get_config()
 
 
-#: Keras calls np.array on a variable whose `__array__` does not yet take NumPy 2's `copy`.
-saves_with_keras = pytest.mark.filterwarnings(
-    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
-)
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("epsilon", [tf.constant(0.125), 0.0])  # the fused kernel and the other way
+def test_betas_and_epsilon_may_be_tensors(epsilon, dtype):
+    gradients = sequence("random").astype(np.float16).astype(float)
+    results = []
+    for arguments in (
+        [tf.constant(0.5), tf.constant(0.75), epsilon],
+        [0.5, 0.75, float(epsilon)],
+    ):
+        variable = keras.Variable(np.ones((2, 3)), dtype=dtype)
+        optimizer = AdaMax(0.25, *arguments)
+        optimizer.build([variable])
+        step = tf.function(lambda g, o=optimizer: o.apply([g], o._trainable_variables))
+        for g in gradients:
+            step(tf.constant(g, dtype))
+        results.append(variable.numpy())
+    np.testing.assert_allclose(*results, rtol=1e-6, atol=1e-6)
 
 
-@saves_with_keras
-def test_a_saved_model_goes_on_as_if_it_had_not_been_saved(tmp_path):
-    model = fitted(AdaMax(0.02, beta_2=0.9, weight_decay=0.01))
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert type(loaded.optimizer) is AdaMax
-    assert loaded.optimizer.get_config() == model.optimizer.get_config()
-    assert_same_state(loaded, model, rtol=0)
-    for each in (model, loaded):
-        each.fit(X, Y, batch_size=8, shuffle=False, verbose=0)
-    assert int(loaded.optimizer.iterations) == 24
-    assert_same_state(loaded, model, rtol=0)
-
-
-@saves_with_keras
-@pytest.mark.parametrize(
-    ("writer", "reader"), [(keras.optimizers.Adamax, AdaMax), (AdaMax, keras.optimizers.Adamax)]
-)
-def test_checkpoints_are_those_of_stock_adamax(tmp_path, writer, reader):
-    model = fitted(writer(0.02))
-    model.save_weights(tmp_path / "checkpoint.weights.h5")
-    other = tiny(reader(0.02))
-    other.optimizer.build(other.trainable_variables)
-    other.load_weights(tmp_path / "checkpoint.weights.h5")
-    assert int(other.optimizer.iterations) == 18
-    assert_same_state(other, model, rtol=0)
+def test_the_defaults_are_those_of_stock_adamax():
+    ours, stock = AdaMax(name="same"), keras.optimizers.Adamax(name="same")
+    assert ours.get_config() == stock.get_config()
 
 
 @pytest.mark.parametrize(
@@ -358,3 +403,128 @@ def test_betas_of_0_are_allowed():
     gradients = np.array([[2.0, -1.0], [-0.5, 4.0]])
     *_, (weights, _, _) = applied(AdaMax(0.5, 0.0, 0.0), gradients, np.zeros(2))
     np.testing.assert_allclose(weights, [0, 0], atol=2e-7)
+
+
+# Every feature of a Keras optimizer, against stock Adamax.
+
+
+def trained(optimizer, change=lambda model: None, **settings):
+    """Returns a tiny model that was changed between two fits."""
+    model = tiny(optimizer)
+    model.compile(optimizer, "mse", **settings)
+    for _ in range(2):
+        model.fit(X, Y, batch_size=8, epochs=1, shuffle=False, verbose=0)
+        change(model)
+    return model
+
+
+def both(change=lambda model: None, prepare=lambda optimizer: None, settings=None, **arguments):
+    """Trains with AdaMax and with stock Adamax, and compares weights and state."""
+    models = []
+    for kind in (AdaMax, keras.optimizers.Adamax):
+        optimizer = kind(0.02, **arguments)
+        prepare(optimizer)
+        models.append(trained(optimizer, change, **(settings or {})))
+    assert_same_state(*models, **ROUNDING)
+    return models[0]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"run_eagerly": True}, {"steps_per_execution": 3}, {"jit_compile": "auto"}],
+    ids=str,
+)
+def test_however_a_step_is_run_the_weights_are_those_of_stock_adamax(settings):
+    assert int(both(settings=settings).optimizer.iterations) == 12
+
+
+def test_variables_are_excluded_from_weight_decay():
+    excluded = both(
+        weight_decay=0.5, prepare=lambda o: o.exclude_from_weight_decay(var_names=["kernel"])
+    )
+    decayed = both(weight_decay=0.5)
+    ratio = np.linalg.norm(excluded.get_weights()[0]) / np.linalg.norm(decayed.get_weights()[0])
+    assert ratio > 1.05
+
+
+def test_a_layer_frozen_after_compile_stays_and_goes_on_when_it_is_free_again():
+    seen = []
+
+    def toggle(model):
+        seen.append(model.get_weights()[0])
+        model.layers[0].trainable = not model.layers[0].trainable
+        model.train_function = None  # as compiling anew would
+
+    model = both(change=toggle)
+    np.testing.assert_array_equal(seen[0], seen[1])
+    model.fit(X, Y, batch_size=8, verbose=0)
+    assert np.abs(model.get_weights()[0] - seen[1]).max() > 0.01
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist for variables")
+def test_a_variable_without_gradient_keeps_its_weights_and_state():
+    used, unused = (keras.Variable(np.ones(3, np.float32)) for _ in range(2))
+    optimizer = AdaMax(0.01)
+    optimizer.build([used, unused])
+    optimizer.apply([tf.ones(3), tf.ones(3)], [used, unused])
+    before = [x.numpy() for x in (unused, optimizer._m[1], optimizer._u[1])]
+    optimizer.apply([tf.ones(3), None], [used, unused])
+    for x, y in zip(before, (unused, optimizer._m[1], optimizer._u[1]), strict=True):
+        np.testing.assert_array_equal(x, y.numpy())
+    np.testing.assert_allclose(used.numpy(), 0.98, rtol=1e-6)  # two steps of lr
+
+
+def test_constraints_hold_after_every_update():
+    for kind in (AdaMax, keras.optimizers.Adamax):
+        constraint = keras.constraints.MaxNorm(0.5)
+        layer = keras.layers.Dense(3, kernel_constraint=constraint, kernel_initializer="ones")
+        model = keras.Sequential([keras.Input((5,)), layer, keras.layers.Dense(2)])
+        model.compile(kind(0.1), "mse")
+        model.fit(X, Y, batch_size=8, verbose=0)
+        norms = np.linalg.norm(layer.kernel.numpy(), axis=0)  # it began at 2.2
+        assert norms.max() <= 0.5 * (1 + 1e-5)  # float32's square root
+        assert norms.max() > 0.1
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_training_loop_of_ones_own_gives_what_fit_gives(jit_compile):
+    own, fit = tiny(AdaMax(0.02)), fitted(AdaMax(0.02), epochs=1)
+    own.optimizer.build(own.trainable_variables)
+
+    @tf.function(jit_compile=jit_compile)
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(own(x) - y))
+        gradients = tape.gradient(loss, [v.value for v in own.trainable_variables])
+        own.optimizer.apply(gradients, own.trainable_variables)
+
+    for start in range(0, 48, 8):
+        step(X[start : start + 8], Y[start : start + 8])
+    assert_same_state(own, fit, **ROUNDING)
+
+
+@pytest.mark.parametrize("lazy_rows", [False, True])
+def test_a_subclass_with_its_own_update_step_is_followed(lazy_rows):
+    class Signed(AdaMax):
+        def update_step(self, gradient, variable, learning_rate):
+            signed = tf.IndexedSlices(
+                tf.sign(gradient.values), gradient.indices, gradient.dense_shape
+            )
+            super().update_step(signed, variable, learning_rate)
+
+    variable = keras.Variable(np.zeros(3, np.float32))
+    optimizer = Signed(0.5, lazy_rows=lazy_rows)
+    optimizer.build([variable])
+    optimizer.apply([tf.IndexedSlices(tf.constant([3.0, -0.1]), [0, 2], (3,))], [variable])
+    np.testing.assert_array_equal(optimizer._u[0].numpy(), [1, 0, 1])
+
+
+@pytest.mark.parametrize("lazy_rows", [False, True])
+def test_update_step_may_be_called_by_itself(lazy_rows):
+    variable = keras.Variable(np.zeros(3, np.float32))
+    optimizer = AdaMax(0.5, lazy_rows=lazy_rows)
+    optimizer.build([variable])
+    gradient = tf.IndexedSlices(tf.constant([3.0, -0.1]), [0, 2], (3,))
+    optimizer.update_step(gradient, variable, 0.5)
+    # lr · sign(g), short of epsilon, a millionth of 0.1
+    np.testing.assert_allclose(variable.numpy(), [-0.5, 0, 0.5], rtol=2e-6)

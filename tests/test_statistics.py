@@ -1,9 +1,11 @@
 """What OptimizerHealth records in real training, against float64 statistics of gradients taken independently."""
 
+import json
 import subprocess
 import sys
 import textwrap
 
+import h5py
 import keras
 import numpy as np
 import oracle
@@ -272,8 +274,8 @@ def test_rows_of_an_embedding_that_repeat_count_once_with_their_sum(options, tmp
     y = np.tile(np.float32([1, -0.75, 3]), (8, 1))
     run = recorded(table, ids, y, tmp_path, batch_size=1)
     raw = np.array([[0], [3], [0.25], [0]])
-    # Keras takes the norm before it adds up what repeats
-    applied = raw * min(1, options.get("clipnorm", np.inf) / norm([y[0]]))
+    # stock takes the norm before it adds up what repeats: of 1, -0.75 and 3
+    applied = raw * min(1, options.get("clipnorm", np.inf) / norm([raw]))
     count = 8 // options.get("gradient_accumulation_steps", 1)
     steps = expected_steps([np.tile(applied, (count, 1, 1))], learning_rate=np.float32(0.01))
     assert run.steps.tolist() == [*range(1, count + 1)]
@@ -339,7 +341,7 @@ def test_raw_columns_do_not_depend_on_how_they_are_reduced(shape, epsilon, piece
     for name, value in wanted.items():
         atol = 1e-4 * np.sqrt(g.size) * 10 if name == "descent" else 0
         assert got[name] == pytest.approx(value, rel=5e-4, abs=atol), name
-    for name in ("gradient_nonzeros", "u_nonzeros", "dead_units"):
+    for name in ("gradient_nonzeros", "u_nonzeros", "moved", "dead_units"):
         assert got[name] == wanted[name]
 
 
@@ -355,6 +357,7 @@ def raw_columns(g, w, m, u, epsilon):
         "update_l2": norm([direction]),
         "gradient_nonzeros": np.count_nonzero(g),
         "u_nonzeros": np.count_nonzero(u),
+        "moved": np.count_nonzero(u),
         "u_sum": u.sum(),
         "inverse_sum": inverse.sum(),
         "saturation_sum": np.abs(direction).sum(),
@@ -514,13 +517,14 @@ def test_a_second_fit_goes_on_counting(kind, tmp_path):
 
 # Its own process: logical devices must be set before TensorFlow starts.
 MIRRORED = """
+    import json
     import sys
     import keras
     import numpy as np
     import tensorflow as tf
     from adamax_tb import AdaMax, OptimizerHealth
 
-    count, logdir = int(sys.argv[1]), sys.argv[2]
+    count, logdir, options = int(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
     cpu = tf.config.list_physical_devices("CPU")[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     keras.utils.set_random_seed(0)
@@ -533,24 +537,29 @@ MIRRORED = """
             keras.layers.Dense(5, "tanh", name="hidden"),
             keras.layers.Dense(1, name="out"),
         ])
-        model.compile(AdaMax(0.01), "mse", jit_compile=False)
+        model.compile(AdaMax(0.01, **options), "mse", jit_compile=False)
     random = np.random.default_rng(5)
     x = random.integers(0, 5, (32, 3)).astype(np.int32)  # rows repeat within and across replicas
     y = random.normal(size=(32, 1)).astype(np.float32)
     data = tf.data.Dataset.from_tensor_slices((x, y)).batch(8)
-    options = tf.data.Options()
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    sharding = tf.data.Options()
+    sharding.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     callback = OptimizerHealth(logdir, every=1)
-    model.fit(data.with_options(options), epochs=2, verbose=0, shuffle=False, callbacks=[callback])
+    model.fit(data.with_options(sharding), epochs=2, verbose=0, shuffle=False, callbacks=[callback])
+    model.save_weights(logdir + "/model.weights.h5")
     np.savez(logdir + "/weights.npz", *model.get_weights())
 """
 
 
-def test_two_replicas_give_the_statistics_and_weights_of_one(tmp_path):
+@pytest.mark.parametrize("options", [{}, {"lazy_rows": True, "restart_every": 5}])
+def test_two_replicas_give_the_statistics_and_weights_of_one(options, tmp_path):
     for count in (1, 2):
-        command = [sys.executable, "-c", textwrap.dedent(MIRRORED), str(count)]
+        arguments = [str(count), str(tmp_path / str(count)), json.dumps(options)]
         finished = subprocess.run(
-            [*command, str(tmp_path / str(count))], capture_output=True, text=True, timeout=120
+            [sys.executable, "-c", textwrap.dedent(MIRRORED), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         assert finished.returncode == 0, finished.stderr
         assert "OptimizerHealth" not in finished.stderr  # it warns when it cannot record
@@ -567,3 +576,103 @@ def test_two_replicas_give_the_statistics_and_weights_of_one(tmp_path):
             one.stat(name), two.stat(name), rtol=TRAINED, atol=1e-6, err_msg=name
         )
     assert one.stat("u_zeros")[-1, 0] > 0.1  # the id that never came
+    states = [
+        h5py.File(tmp_path / str(count) / "model.weights.h5")["optimizer/vars"] for count in (1, 2)
+    ]
+    for key in states[0]:
+        np.testing.assert_allclose(states[0][key], states[1][key], rtol=TRAINED, atol=1e-6)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("every", [1, 4])
+def test_restarts_are_marked_and_the_statistics_follow_them(every, jit_compile, tmp_path):
+    grads = gradients(24, (3, 4))
+    model = dictated((3, 4))
+    model.compile(AdaMax(0.01, restart_every=7), mean_output, jit_compile=jit_compile)
+    run = recorded_steps(model, grads, tmp_path, every=every)
+    assert run.restarts.tolist() == [8, 15, 22]
+    marked = {
+        int(step): n for step, n in zip(run.steps, run.step_stat("restarts"), strict=True) if n
+    }
+    assert marked == ({8: 1, 15: 1, 22: 1} if every == 1 else {8: 1, 16: 1, 24: 1})
+    assert run.hyperparameters["restart_every"] == 7
+    steps = expected_steps(grads, learning_rate=np.float32(0.01), restarts=[8, 15, 22])
+    for row, t in enumerate(run.steps):
+        assert_statistics(run, row, oracle.statistics(steps[t - 1]), DICTATED)
+
+
+def test_of_several_restarts_between_two_records_the_last_is_named_and_all_are_counted(tmp_path):
+    model = dictated((3, 4))
+    model.compile(AdaMax(0.01, restart_every=3), mean_output, jit_compile=False)
+    run = recorded_steps(model, gradients(20, (3, 4)), tmp_path, every=10)
+    assert run.steps.tolist() == [1, 10, 20]
+    assert run.step_stat("restarts").tolist() == [0, 3, 3]  # 4, 7, 10; 13, 16, 19
+    assert run.restarts.tolist() == [10, 19]
+    assert run.restart_count == 6
+
+
+@pytest.mark.parametrize("kind", [AdaMax, Adamax, Adam])
+def test_a_run_without_restarts_has_none_nor_has_one_that_goes_on(kind, tmp_path):
+    grads = gradients(9, (3, 4))
+    model = dictated((3, 4))
+    model.compile(kind(0.01), mean_output, jit_compile=False)
+    recorded_steps(model, [g[:5] for g in grads], tmp_path, every=2)
+    run = recorded_steps(model, [g[5:] for g in grads], tmp_path, every=2)
+    assert run.restarts.size == 0
+    assert run.step_stat("restarts").tolist() == [0] * 5
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("options", [{}, {"restart_every": 4}, {"clipnorm": 0.1}])
+def test_the_statistics_of_lazy_rows_are_of_the_rows_that_moved(options, jit_compile, tmp_path):
+    count, rows = 9, 7
+    random = np.random.default_rng(11)
+    ids = random.integers(0, rows - 1, (count, 3))  # the last row never comes, others repeat
+    y = random.normal(size=(count, 3)).astype(np.float32)
+    table = keras.Sequential(
+        [keras.Input((3,), dtype="int32"), keras.layers.Embedding(rows, 1), keras.layers.Flatten()]
+    )
+    table.set_weights([np.ones((rows, 1), np.float32)])
+    optimizer = AdaMax(0.01, lazy_rows=True, **options)
+    table.compile(optimizer, lambda y, p: keras.ops.sum(y * p), jit_compile=jit_compile)
+    run = recorded(table, ids, y, tmp_path, batch_size=1)
+
+    raw, touched = np.zeros((count, rows, 1)), np.zeros((count, rows, 1), bool)
+    for t in range(count):
+        np.add.at(raw[t, :, 0], ids[t], y[t])
+        touched[t, ids[t]] = True
+    limit = options.get("clipnorm", np.inf)
+    applied = np.stack([g * min(1, limit / norm([g])) for g in raw])
+    restarts = [5, 9] if "restart_every" in options else []
+    steps = expected_steps(
+        [applied], learning_rate=np.float32(0.01), touched=touched, restarts=restarts
+    )
+    for row, step in enumerate(steps):
+        # u of a row that was away decayed in one product, not in many
+        assert_statistics(run, row, oracle.statistics(step, [raw[row]]), DICTATED)
+    assert run.hyperparameters["lazy_rows"] == 1
+    # the default moves all rows: its updates are larger, its saturation is the mean over more rows
+    assert run.stat("saturation")[-1, 0] > 0
+
+
+def test_a_large_table_of_lazy_rows_is_reduced_in_pieces(tmp_path):
+    rows, width = 1031, 509
+    random = np.random.default_rng(12)
+    shape = (rows, width)
+    g, w, m = (random.normal(size=shape).astype(np.float32) for _ in range(3))
+    u = np.abs(m) + np.float32(0.1)
+    touched = random.random(rows) < 0.3
+    g[~touched] = 0
+
+    def columns(pieces):
+        moments = Moments(m, u, lambda u: u, 1e-7, tf.constant(touched))
+        return stats.layer_columns(
+            *map(tf.constant, (g, w)), moments, Reducer(False, pieces)
+        ).numpy()
+
+    got = dict(zip(COLUMNS, columns(True), strict=True))
+    for name, whole in zip(COLUMNS, columns(False), strict=True):
+        assert got[name] == pytest.approx(whole, rel=1e-4), name  # half a million float32 terms
+    assert got["moved"] == touched.sum() * width
+    moving = (m / (u + 1e-7))[touched]
+    assert got["update_l2"] == pytest.approx(np.linalg.norm(moving.astype(float)), rel=1e-4)
