@@ -245,6 +245,8 @@ def _run_document(run: "Run") -> dict[str, Any]:
         "first_step": int(run.steps[0]),
         "last_step": int(run.steps[-1]),
         "records": len(run.steps),
+        "restarts": run.restarts.tolist(),
+        "restart_count": run.restart_count,
         "first_loss": json_number(course.first) if course.known else None,
         "last_loss": json_number(course.last) if course.known else None,
         "verdict": verdict(findings),

@@ -126,6 +126,66 @@ def test_a_run_in_training_grows_in_the_open_panel(chromium, serve, demo_logdir,
     assert panel.complaints == []
 
 
+def test_restarts_are_marked_in_the_heat_map_and_named(chromium, serve, tmp_path):
+    from synthetic import healthy_stats, table
+
+    from adamax_tb.writer import EventWriter
+
+    steps = np.arange(1, 121)
+    restarted = np.isin(steps, (41, 101))
+    writer = EventWriter(str(tmp_path / "warm"), table())
+    numbers = {"loss": np.ones(120), "restarts": restarted, "since_restart": np.zeros(120)}
+    writer.write(steps, healthy_stats(steps), numbers)
+    writer.close()
+    panel = Panel(chromium, serve(tmp_path)).wait()
+    marks = panel.heatmap.locator(".restart")
+    assert marks.count() == 2
+    map_box = panel.heatmap.locator("canvas").bounding_box()
+    places = [(m.bounding_box()["x"] + 1 - map_box["x"]) / map_box["width"] for m in marks.all()]
+    assert places == pytest.approx([40 / 120, 100 / 120], abs=0.005)  # a few of some 800 pixels
+    assert "2 restarts" in panel.heatmap.inner_text()
+    label = panel.heatmap.locator("canvas").get_attribute("aria-label")
+    assert label.endswith("restarted at step 41, 101")
+    panel.page.mouse.move(map_box["x"] + map_box["width"] * 40.5 / 120, map_box["y"] + 5)
+    assert "restarted at 41" in panel.heatmap.locator(".tip").inner_text()
+    assert panel.complaints == []
+
+
+INK_BESIDE_THE_PLOT = """plot => {
+    const canvas = plot.querySelector('canvas');
+    const {width} = canvas.getBoundingClientRect();
+    const scale = canvas.width / width;
+    const {data} = canvas.getContext('2d').getImageData(0, 0, 50 * scale, canvas.height - 40 * scale);
+    return data.filter((value, at) => at % 4 === 3 && value > 0).length;
+}"""
+
+
+@pytest.mark.parametrize("value", [0.02, 1e30])
+def test_every_chart_has_numbers_on_its_axis(chromium, serve, tmp_path, value):
+    from synthetic import healthy_stats, table
+
+    from adamax_tb.writer import EventWriter
+
+    steps = np.arange(1, 41)
+    stats = {
+        name: (numbers * value * np.linspace(1, 2, 40)[:, np.newaxis]).astype(np.float32)
+        for name, numbers in healthy_stats(steps).items()
+    }
+    numbers = np.linspace(value, 2 * value, 40)
+    writer = EventWriter(str(tmp_path / "run"), table())
+    writer.write(steps, stats, {"loss": numbers, "learning_rate": numbers})
+    writer.close()
+    panel = Panel(chromium, serve(tmp_path)).wait()
+    panel.heatmap.locator("#layer").select_option("dense_1/kernel")
+    panel.frame.locator('[data-testid=curves][data-layer="dense_1/kernel"]').wait_for()
+    charts = panel.frame.locator("figure.chart")
+    charts.locator("canvas").nth(6).wait_for()
+    panel.page.wait_for_timeout(500)  # charts draw in animation frames
+    ink = {c.get_attribute("data-statistic"): c.evaluate(INK_BESIDE_THE_PLOT) for c in charts.all()}
+    assert len(ink) == 7
+    assert min(ink.values()) > 50, ink
+
+
 def test_a_logdir_without_our_data_shows_how_to_get_some(chromium, serve, tmp_path):
     panel = Panel(chromium, serve(tmp_path))
     panel.wait("empty")

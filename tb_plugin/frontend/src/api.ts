@@ -38,6 +38,10 @@ export interface Run {
   firstStep: number;
   lastStep: number;
   records: number;
+  /** The updates before which m and u were cleared; of several between two records the last. */
+  restarts: number[];
+  /** How often they were, all counted. */
+  restartCount: number;
   firstLoss: number | null;
   lastLoss: number | null;
   verdict: Verdict;
@@ -197,6 +201,8 @@ function readRun(entry: unknown): Run {
     firstStep: number(run, 'first_step'),
     lastStep: number(run, 'last_step'),
     records: number(run, 'records'),
+    restarts: list(run, 'restarts').map(Number),
+    restartCount: number(run, 'restart_count'),
     firstLoss: numberOrNull(run, 'first_loss'),
     lastLoss: numberOrNull(run, 'last_loss'),
     verdict: readVerdict(run.verdict),

@@ -24,6 +24,8 @@ export interface Curve {
   low: Points | null;
   high: Points | null;
   spans: Span[];
+  /** Steps of the run's warm restarts. */
+  restarts: readonly number[];
 }
 
 /** The line of a run, from the columns of its table that `names` says; null when the run lacks the statistic. */
@@ -48,6 +50,7 @@ export function curveOf(
     low: edge(show.low),
     high: edge(show.high),
     spans: spansOf(table, index, show.scale),
+    restarts: run.restarts,
   };
 }
 

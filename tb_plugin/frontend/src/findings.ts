@@ -28,9 +28,11 @@ const SHOWS: Readonly<Record<string, readonly string[]>> = {
   'untouched-rows': ['u_zeros', 'gradient_zeros'],
 };
 
-/** The statistic to show with a rule's finding; null when the run records none that fits. */
-export function statisticFor(rule: string, run: Run): string | null {
-  return (SHOWS[rule] ?? []).find(name => run.statistics.includes(name)) ?? null;
+/** The statistic to show with a finding; null when the run records none that fits. */
+export function statisticFor({rule, evidence}: Finding, run: Run): string | null {
+  const weights = evidence.some(([name]) => name === 'weight_norm');
+  const shows = weights ? ['weight_norm'] : (SHOWS[rule] ?? []);
+  return shows.find(name => run.statistics.includes(name)) ?? null;
 }
 
 /** `Critical: 2 findings since step 40`, or that there is none. */

@@ -82,6 +82,23 @@ export function rowAt(layout: Layout, y: number): number {
   return Math.min(layout.rows - 1, Math.max(0, Math.floor(y / layout.rowHeight)));
 }
 
+/** The left edges of the columns in view that hold a restart's first record, two pixels or more apart. */
+export function restartEdges(
+  layout: Layout,
+  steps: Float64Array,
+  restarts: readonly number[],
+): number[] {
+  const edges: number[] = [];
+  for (const restart of restarts) {
+    let column = nearestColumn(steps, restart);
+    if (steps[column] < restart) column += 1;
+    if (column < layout.first || column >= layout.last) continue;
+    const x = columnX(layout, column);
+    if (edges.length === 0 || x - edges[edges.length - 1] >= 2) edges.push(x);
+  }
+  return edges;
+}
+
 /** The rows that get a label when there is not room for all: the first of each layer, then whatever still fits. */
 export function labelRows(layers: readonly Layer[], height: number, lineHeight: number): number[] {
   const apart = Math.ceil(lineHeight / height);

@@ -136,12 +136,13 @@ export function shownRuns(state: State): Run[] {
   return state.overview?.runs.filter(run => state.shown.has(run.name)) ?? [];
 }
 
-/** The tables that the page shows now: one of the heat map, the shown runs' losses and their curves of the layer. */
+/** The tables that the page shows now: the heat map's, and of each shown run loss, learning rate and the layer. */
 export function neededUrls(state: State): string[] {
   const run = selectedRun(state);
   const urls = run === null || run.records === 0 ? [] : [statisticUrl(run.name, state.statistic)];
   for (const other of shownRuns(state)) {
     if (other.lastLoss !== null) urls.push(statisticUrl(other.name, 'loss'));
+    urls.push(statisticUrl(other.name, 'learning_rate'));
     if (state.layer !== null && hasLayer(other, state.layer))
       urls.push(layerUrl(other.name, state.layer));
   }
@@ -199,7 +200,7 @@ function withFinding(state: State, finding: Finding): State {
     zoom !== null && (finding.firstStep < zoom.firstStep || finding.firstStep > zoom.lastStep);
   return {
     ...state,
-    statistic: (run === null ? null : statisticFor(finding.rule, run)) ?? state.statistic,
+    statistic: (run === null ? null : statisticFor(finding, run)) ?? state.statistic,
     layer: finding.layer,
     step: finding.firstStep,
     zoom: outside ? null : zoom,

@@ -71,6 +71,8 @@ const RUN = {
   first_step: 1,
   last_step: 400,
   records: 41,
+  restarts: [101, 301],
+  restart_count: 5,
   first_loss: null,
   last_loss: 'NaN',
   verdict: 'critical',
@@ -93,6 +95,8 @@ test('runs are read with the numbers that JSON cannot hold', () => {
   const [run] = readOverview({statistics: [], runs: [RUN], errors: []}).runs;
   assert.equal(run.lastLoss, NaN);
   assert.equal(run.firstLoss, null);
+  assert.deepEqual(run.restarts, [101, 301]);
+  assert.equal(run.restartCount, 5);
   assert.equal(run.findings[0].firstStep, 40);
   assert.equal(run.findings[0].layer, null);
   assert.deepEqual(run.findings[0].evidence, [

@@ -10,6 +10,7 @@ import {
   labelRows,
   mapHeight,
   nearestColumn,
+  restartEdges,
   rowAt,
   rowHeight,
   rowY,
@@ -100,4 +101,18 @@ test('the axis is labelled at recorded steps near round ones', () => {
   );
   assert.deepEqual(axisColumns({...layout, last: 1}, steps, 64), [0]);
   assert.deepEqual(axisColumns({...layout, last: 0}, steps, 64), []);
+});
+
+test('a restart is marked at the left edge of its first record, where that is in view', () => {
+  const steps = Float64Array.of(1, 10, 20, 30, 40);
+  const layout = {first: 0, last: 5, width: 500, rows: 1, rowHeight: 10};
+  assert.deepEqual(restartEdges(layout, steps, [11, 20, 40, 41]), [200, 400]);
+  assert.deepEqual(restartEdges({...layout, first: 3, width: 200}, steps, [11, 40]), [100]);
+  assert.deepEqual(restartEdges(layout, steps, []), []);
+});
+
+test('restarts closer than two pixels are one mark', () => {
+  const steps = Float64Array.from({length: 1000}, (_, index) => index + 1);
+  const layout = {first: 0, last: 1000, width: 500, rows: 1, rowHeight: 10};
+  assert.deepEqual(restartEdges(layout, steps, [101, 102, 103, 104, 105]), [50, 52]);
 });

@@ -16,6 +16,8 @@ export function run(name: string, change: Partial<Run> = {}): Run {
     firstStep: 1,
     lastStep: 400,
     records: 400,
+    restarts: [],
+    restartCount: 0,
     firstLoss: 2,
     lastLoss: 1,
     verdict: 'healthy',

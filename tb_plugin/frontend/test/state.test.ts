@@ -14,6 +14,7 @@ import {finding, overview, run, withVerdict} from './runs.ts';
 import {tableOf} from './table.ts';
 
 const LOSS_A = './statistic?run=a&name=loss';
+const RATE_A = './statistic?run=a&name=learning_rate';
 const MAP_A = './statistic?run=a&name=gradient_norm';
 
 function after(...actions: Action[]): State {
@@ -73,7 +74,7 @@ test('a run without the selected layer or statistic falls back', () => {
   assert.equal(state.statistic, 'nonfinite');
 });
 
-test('the page needs one heat map, and per ticked run its loss and the layer', () => {
+test('the page needs one heat map, and per ticked run its loss, rate and the layer', () => {
   const noLoss = run('b', {lastLoss: null});
   const state = after(
     {type: 'overview', overview: overview([run('a'), noLoss])},
@@ -82,22 +83,24 @@ test('the page needs one heat map, and per ticked run its loss and the layer', (
   assert.deepEqual(neededUrls(state), [
     MAP_A,
     LOSS_A,
+    RATE_A,
     './layer?run=a&name=a%2Fbias',
+    './statistic?run=b&name=learning_rate',
     './layer?run=b&name=a%2Fbias',
   ]);
-  assert.deepEqual(neededUrls(reduceState(state, {type: 'toggle', run: 'b'})).length, 3);
+  assert.deepEqual(neededUrls(reduceState(state, {type: 'toggle', run: 'b'})).length, 4);
 });
 
 test('a table is asked for once, again after a reload, and shows the old one meanwhile', () => {
   const table = tableOf([[1, 2, 3]]);
   let state = after(loaded('a'));
-  assert.deepEqual(missingUrls(state), [MAP_A, LOSS_A]);
+  assert.deepEqual(missingUrls(state), [MAP_A, LOSS_A, RATE_A]);
   state = reduceState(state, {type: 'requested', urls: missingUrls(state)});
   assert.deepEqual(missingUrls(state), []);
   state = reduceState(state, {type: 'received', url: MAP_A, generation: 1, table});
   assert.equal(state.tables.get(MAP_A)?.table, table);
   state = reduceState(state, loaded('a'));
-  assert.deepEqual(missingUrls(state), [MAP_A, LOSS_A]);
+  assert.deepEqual(missingUrls(state), [MAP_A, LOSS_A, RATE_A]);
   state = reduceState(state, {type: 'requested', urls: [MAP_A]});
   assert.equal(state.tables.get(MAP_A)?.table, table);
 });
@@ -116,7 +119,7 @@ test('an answer from before a reload is dropped', () => {
 test('a failed table is asked for again only on retry', () => {
   const failed = after(
     loaded('a'),
-    {type: 'requested', urls: [MAP_A, LOSS_A]},
+    {type: 'requested', urls: [MAP_A, LOSS_A, RATE_A]},
     {type: 'failed', url: MAP_A, generation: 1, error: 'no'},
   );
   assert.equal(failed.tables.get(MAP_A)?.error, 'no');
@@ -169,4 +172,14 @@ test('headlines say verdict, number and step', () => {
   );
   assert.equal(place(finding()), 'in a/kernel since step 40 (until 400)');
   assert.equal(place(finding({layer: null, lastStep: 40})), 'in the whole run at step 40');
+});
+
+test('the card of an update that ruined the weights takes the heat map to the weights', () => {
+  const statistics = ['gradient_norm', 'nonfinite', 'weight_norm'];
+  const shown = finding({evidence: [['weight_norm', NaN]]});
+  const state = after(
+    {type: 'overview', overview: overview([run('a', {statistics})])},
+    {type: 'finding', finding: shown},
+  );
+  assert.equal(state.statistic, 'weight_norm');
 });

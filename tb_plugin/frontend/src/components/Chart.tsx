@@ -151,8 +151,9 @@ function options(
       {
         ...axis,
         size: 58,
-        // uPlot draws no axis whose span is beyond its own increments, 1e15 or so
-        incrs: [high - low || 1],
+        // uPlot draws no axis whose span is beyond its own increments, 1e15 or so, nor one with an increment below 5
+        // that is not among them; the ticks do not come from it
+        incrs: [Math.max(5, high - low)],
         splits: () => valueTicks({scale, low, high}, 5),
         filter: (_, ticks) => ticks,
         values: (_, ticks) => ticks.map(formatNumber),
@@ -236,7 +237,7 @@ function watchClicks(plot: uPlot, picked: (step: number) => void): void {
 
 const STRIP = 4;
 
-/** The selected step as a line; NaN and infinity as strips along the top, zero (on a log scale) along the bottom. */
+/** The selected step and the restarts as lines; NaN and infinity as strips along the top, zero (on a log scale) along the bottom. */
 function drawMarks(plot: uPlot, {curves, step}: Props, accent: string): void {
   const {ctx, bbox} = plot;
   const ratio = devicePixelRatio;
@@ -245,7 +246,8 @@ function drawMarks(plot: uPlot, {curves, step}: Props, accent: string): void {
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
-  curves.forEach(({color, spans}, index) => {
+  curves.forEach(({color, spans, restarts}, index) => {
+    drawRestarts(plot, restarts.map(x), color);
     ctx.fillStyle = color;
     for (const {gap, firstStep, lastStep} of spans) {
       const offset = index * (STRIP + 1) * ratio;
@@ -265,6 +267,25 @@ function drawMarks(plot: uPlot, {curves, step}: Props, accent: string): void {
     ctx.stroke();
   }
   ctx.restore();
+}
+
+/** A faint dotted line at each restart, where they are few enough to leave room for the curve. */
+function drawRestarts({ctx, bbox}: uPlot, at: readonly number[], color: string): void {
+  const ratio = devicePixelRatio;
+  const inside = at.filter(x => x >= bbox.left && x <= bbox.left + bbox.width);
+  const tall = inside.length <= bbox.width / (24 * ratio);
+  ctx.strokeStyle = color;
+  ctx.globalAlpha = 0.9;
+  ctx.lineWidth = ratio;
+  ctx.setLineDash([3 * ratio, 3 * ratio]);
+  for (const x of inside) {
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top + bbox.height);
+    ctx.lineTo(x, tall ? bbox.top : bbox.top + bbox.height - 6 * ratio);
+    ctx.stroke();
+  }
+  ctx.globalAlpha = 1;
+  ctx.setLineDash([]);
 }
 
 /** The theme that the style sheet set on the page; uPlot draws on a canvas, which knows no CSS variables. */

@@ -14,6 +14,7 @@ import {
   labelRows,
   mapHeight,
   nearestColumn,
+  restartEdges,
   rowAt,
   rowHeight,
   rowY,
@@ -31,6 +32,7 @@ interface Props {
   domain: Domain | null;
   label: string;
   run: string;
+  restarts: readonly number[];
   layer: string | null;
   step: number | null;
   zoom: Zoom | null;
@@ -133,11 +135,14 @@ export function HeatMap(props: Props): JSX.Element {
           <canvas
             ref={canvas}
             role="img"
-            aria-label={`${props.label} of ${layers.length} layers over ${table.steps.length} recorded steps of ${props.run}`}
+            aria-label={`${props.label} of ${layers.length} layers over ${table.steps.length} recorded steps of ${props.run}${restartWords(props.restarts)}`}
           />
           {layout.rowHeight >= GAP_ROW && (
             <div class="gaps" style={{'--row': `${layout.rowHeight}px`}} />
           )}
+          {restartEdges(layout, table.steps, props.restarts).map(left => (
+            <div key={left} class="restart" style={{left: `${left}px`}} />
+          ))}
           <Crosshair
             layout={layout}
             row={row}
@@ -308,6 +313,8 @@ function Tip(props: Props & {pointer: Pointer; layout: Layout; reduced: Reduced}
   const {pointer, layout, reduced, table, layers} = props;
   const {row, column} = cellAt(pointer, layout, reduced);
   const cell = column * table.columns + row;
+  const before = column === 0 ? 0 : table.steps[column - 1];
+  const restart = props.restarts.find(at => before < at && at <= table.steps[column]);
   const value =
     table.bits[cell] === NOT_RECORDED ? 'not recorded' : formatExact(table.values[cell]);
   const {clientWidth, clientHeight} = document.documentElement;
@@ -325,10 +332,18 @@ function Tip(props: Props & {pointer: Pointer; layout: Layout; reduced: Reduced}
       <strong>{name}</strong> {shape.length > 0 && <span>({shape.join(' × ')})</span>}
       <br />
       step {formatStep(table.steps[column])}
+      {restart !== undefined && `, restarted at ${formatStep(restart)}`}
       <br />
       {props.label}: <strong>{value}</strong>
     </div>
   );
+}
+
+function restartWords(restarts: readonly number[]): string {
+  if (restarts.length === 0) return '';
+  const first = restarts.slice(0, 5).map(formatStep).join(', ');
+  const more = restarts.length > 5 ? ` and ${restarts.length - 5} more` : '';
+  return `; restarted at step ${first}${more}`;
 }
 
 const TICK_WIDTH = 64;

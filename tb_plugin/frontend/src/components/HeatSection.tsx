@@ -53,7 +53,12 @@ export function HeatSection({run, state, entry, dispatch}: Props): JSX.Element {
         <Choices run={run} state={state} dispatch={dispatch} />
       </header>
       <p class="description">{statistic?.description}</p>
-      <Legend domain={domain} unit={statistic?.unit ?? ''} />
+      <Legend
+        domain={domain}
+        unit={statistic?.unit ?? ''}
+        restarts={run.restarts}
+        restartCount={run.restartCount}
+      />
       {entry?.error != null && (
         <Failure title="The heat map could not be read" error={entry.error} retry={retry} />
       )}
@@ -74,6 +79,7 @@ export function HeatSection({run, state, entry, dispatch}: Props): JSX.Element {
           domain={domain}
           label={statistic?.label ?? state.statistic}
           run={run.name}
+          restarts={run.restarts}
           layer={state.layer}
           step={state.step}
           zoom={state.zoom}

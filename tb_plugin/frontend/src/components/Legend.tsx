@@ -2,13 +2,23 @@
 
 import type {JSX} from 'preact';
 
-import {formatNumber} from '../format.ts';
+import {counted, formatNumber, formatStep} from '../format.ts';
 import {MARKS, VIRIDIS, type Special} from '../palette.ts';
 import {positions, valueTicks, type Domain} from '../scale.ts';
 
 const SPECIALS: readonly Special[] = ['zero', 'nan', 'posinf', 'neginf'];
 
-export function Legend({domain, unit}: {domain: Domain | null; unit: string}): JSX.Element {
+export function Legend({
+  domain,
+  unit,
+  restarts,
+  restartCount,
+}: {
+  domain: Domain | null;
+  unit: string;
+  restarts: readonly number[];
+  restartCount: number;
+}): JSX.Element {
   return (
     <div class="legend">
       {domain !== null && (
@@ -36,6 +46,13 @@ export function Legend({domain, unit}: {domain: Domain | null; unit: string}): J
           <span class="key missing" />
           not recorded
         </li>
+        {restartCount > 0 && (
+          <li title="m and u were cleared, and the bias correction began anew">
+            <span class="key restarted" />
+            {counted(restartCount, 'restart')}
+            {restartCount > restarts.length && `, ${formatStep(restarts.length)} marked`}
+          </li>
+        )}
       </ul>
     </div>
   );

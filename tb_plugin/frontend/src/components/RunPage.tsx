@@ -10,7 +10,7 @@ import {Shape} from './Badge.tsx';
 import {FindingCard} from './FindingCard.tsx';
 import {HeatSection} from './HeatSection.tsx';
 import {LayerCurves} from './LayerCurves.tsx';
-import {LossCurve} from './LossCurve.tsx';
+import {StepCurves} from './StepCurves.tsx';
 
 interface Props {
   state: State;
@@ -25,7 +25,7 @@ export function RunPage({state, run, dispatch}: Props): JSX.Element {
     <>
       <Verdict run={run} />
       <Findings state={state} run={run} dispatch={dispatch} />
-      <LossCurve state={state} dispatch={dispatch} />
+      <StepCurves state={state} dispatch={dispatch} />
       <HeatSection
         run={run}
         state={state}

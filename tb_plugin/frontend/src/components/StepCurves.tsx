@@ -1,0 +1,98 @@
+/** What a step has one number of: the loss and the learning rate of the shown runs. */
+
+import type {JSX} from 'preact';
+import {useMemo} from 'preact/hooks';
+
+import {statisticUrl, type Scale} from '../api.ts';
+import {curveOf} from '../curves.ts';
+import {runColor} from '../palette.ts';
+import {selectedRun, shownRuns, type Action, type State} from '../state.ts';
+import {Chart} from './Chart.tsx';
+import {stepsOf} from './LayerCurves.tsx';
+
+interface Props {
+  state: State;
+  dispatch: (action: Action) => void;
+}
+
+export function StepCurves({state, dispatch}: Props): JSX.Element | null {
+  if (selectedRun(state) === null) return null;
+  const {lossScale} = state;
+  return (
+    <section class="panel steps" aria-label="Loss and learning rate">
+      <header class="panel-head">
+        <h2>Training</h2>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={lossScale === 'log'}
+            onChange={event =>
+              dispatch({type: 'loss-scale', scale: event.currentTarget.checked ? 'log' : 'linear'})
+            }
+          />
+          Loss on a log scale
+        </label>
+      </header>
+      {shownRuns(state).length === 0 && <p class="hint">No run is ticked for the curves.</p>}
+      <div class="step-charts">
+        <StepCurve
+          name="loss"
+          title="Loss"
+          description="The training loss of each recorded step"
+          scale={lossScale}
+          state={state}
+          dispatch={dispatch}
+        />
+        <StepCurve
+          name="learning_rate"
+          title="Learning rate"
+          description="The learning rate of each recorded step, before bias correction"
+          scale="linear"
+          state={state}
+          dispatch={dispatch}
+        />
+      </div>
+    </section>
+  );
+}
+
+function StepCurve({
+  name,
+  title,
+  description,
+  scale,
+  state,
+  dispatch,
+}: Props & {name: string; title: string; description: string; scale: Scale}): JSX.Element {
+  const {overview, shown, tables, dark} = state;
+  const {curves, absent} = useMemo(() => {
+    const absent: string[] = [];
+    const curves = (overview?.runs ?? []).flatMap((run, index) => {
+      if (!shown.has(run.name)) return [];
+      const entry = tables.get(statisticUrl(run.name, name));
+      if (name === 'loss' && run.lastLoss === null) absent.push(`${run.name}: no loss recorded`);
+      if (entry?.error != null) absent.push(`${run.name}: ${entry.error}`);
+      if (entry?.table == null) return [];
+      const show = {name, low: null, high: null, scale};
+      return curveOf(run, runColor(index, dark), entry.table, [name], show) ?? [];
+    });
+    return {curves, absent};
+  }, [overview, shown, tables, dark, name, scale]);
+  return (
+    <Chart
+      name={name}
+      title={title}
+      unit=""
+      description={description}
+      scale={scale}
+      curves={curves}
+      absent={absent}
+      zoom={state.zoom ?? stepsOf(shownRuns(state))}
+      step={state.step}
+      dark={dark}
+      height={140}
+      onStep={step => dispatch({type: 'step', step})}
+      onZoom={zoom => dispatch({type: 'zoom', zoom})}
+    />
+  );
+}
