@@ -131,7 +131,10 @@ def nonfinite(run: Run, course: LossCourse) -> Iterator[Finding]:
     norms = run.stat("gradient_norm_peak")
     bad = (run.stat("nonfinite") > 0) | (np.isnan(norms) & _recorded(norms))
     (at,) = np.nonzero(bad.any(axis=1))
-    if not at.size:
+    ruined = _ruined_by_update(run, at[0] if at.size else len(run.steps))
+    if ruined is not None:
+        yield ruined
+    if ruined is not None or not at.size:
         return
     first = at[0]
     where = np.nonzero(bad[first])[0]
@@ -157,6 +160,43 @@ def nonfinite(run: Run, course: LossCourse) -> Iterator[Finding]:
         suggestion=(
             "Look at the loss first: a log or a division of 0, or an input that holds NaN. If the gradient grew before "
             f"this step, lower the learning rate or clip: global_clipnorm={_clip_norm(run, first):.2g}."
+        ),
+    )
+
+
+def _ruined_by_update(run: Run, bad: int) -> Finding | None:
+    """Returns what to say if weights are NaN before the record `bad`, the first whose gradient is not finite."""
+    if "weight_norm" not in run.statistics:
+        return None
+    weights = run.stat("weight_norm")[:bad]
+    nan = np.isnan(weights) & _recorded(weights)
+    (at,) = np.nonzero(nan.any(axis=1))
+    if not at.size:
+        return None
+    first = at[0]
+    (where,) = np.nonzero(nan[first])
+    step, rate = int(run.steps[first]), float(run.step_stat("learning_rate")[first])
+    then = f" From step {run.steps[bad]} on they are NaN, too." if bad < len(run.steps) else ""
+    return Finding(
+        rule="nonfinite",
+        severity="critical",
+        layer=run.layers[where[0]],
+        first_step=step,
+        last_step=int(run.steps[-1]),
+        message=(
+            f"The update of step {step} turns weights of {len(where)} of {len(run.layers)} layers into NaN, though all "
+            f"gradients are finite until then.{then}"
+        ),
+        evidence={
+            "weight_norm": float(weights[first, where[0]]),
+            "layers": float(len(where)),
+            "loss": float(run.loss[first]),
+            "learning_rate": rate,
+        },
+        suggestion=(
+            f"The gradient is not the cause; the optimizer is. Look at {run.optimizer}: at this step its learning rate "
+            f"is {rate:.2g}; a root or a division in its update that can be NaN, an epsilon of 0, or a state that was "
+            "loaded from a broken checkpoint does this."
         ),
     )
 

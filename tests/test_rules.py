@@ -54,6 +54,32 @@ def test_a_nan_is_found_where_backpropagation_met_it_first(tmp_path):
     assert "dense_2/kernel" in finding.message
 
 
+@pytest.mark.parametrize("gradient_too", [True, False])
+def test_weights_that_an_update_turned_into_nan_are_its_doing(tmp_path, gradient_too):
+    weights, counts = ones(), ones(0)
+    weights[40:, 1:] = np.nan
+    counts[41:] = 5 * gradient_too
+    run = recorded(tmp_path, {"weight_norm": weights, "nonfinite": counts})
+    (finding,) = diagnose(run)
+    assert (finding.rule, finding.severity, finding.layer) == (
+        "nonfinite",
+        "critical",
+        "dense_1/bias",
+    )
+    assert (finding.first_step, finding.last_step) == (41, 100)
+    assert "update of step 41 turns weights of 3 of 4 layers" in finding.message
+    assert ("From step 42" in finding.message) == gradient_too
+    assert "0.001" in finding.suggestion
+
+
+def test_weights_that_follow_a_nan_of_the_gradient_are_not_the_optimizers_doing(tmp_path):
+    weights, counts = ones(), ones(0)
+    weights[40:] = np.nan
+    counts[40:, 3] = 1
+    (finding,) = diagnose(recorded(tmp_path, {"weight_norm": weights, "nonfinite": counts}))
+    assert finding.message.startswith("The gradient is NaN or infinite in 1 of 4 layers")
+
+
 def test_a_norm_that_overflows_is_no_nan(tmp_path):
     peaks = ones()
     peaks[50, 0] = np.inf
