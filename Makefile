@@ -33,6 +33,7 @@ lint: $(STAMP)
 	$(RUN) setup.py npm run check
 
 bench: $(STAMP)
+	$(RUN) tests/bench/apply.py
 	$(RUN) tests/bench/train_step.py
 
 # schema_pb2.py is generated; this old a compiler makes code that every protobuf from 4.25 on accepts
