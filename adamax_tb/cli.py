@@ -105,8 +105,8 @@ def _demo(args: argparse.Namespace) -> int:
     print(_table(runs, findings))
     print()
     if args.no_serve:
-        program = shutil.which("tensorboard") and "tensorboard"
-        program = program or os.path.join(os.path.relpath(sys.prefix), "bin", "tensorboard")
+        own = os.path.join(sys.prefix, "bin", "tensorboard")  # another one has no such tab
+        program = "tensorboard" if shutil.which("tensorboard") == own else os.path.relpath(own)
         print(f"See them with: {program} --logdir {args.logdir}")
         return HEALTHY
     address = f"http://127.0.0.1:{args.port}/#optimizer_health"
