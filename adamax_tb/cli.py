@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -105,14 +106,19 @@ def _demo(args: argparse.Namespace) -> int:
     print(_table(runs, findings))
     print()
     if args.no_serve:
-        own = os.path.join(sys.prefix, "bin", "tensorboard")  # another one has no such tab
-        program = "tensorboard" if shutil.which("tensorboard") == own else os.path.relpath(own)
-        print(f"See them with: {program} --logdir {args.logdir}")
+        print(f"See them with: {_tensorboard()} --logdir {args.logdir}")
         return HEALTHY
     address = f"http://127.0.0.1:{args.port}/#optimizer_health"
     print(f"Serving TensorBoard at {address} (Ctrl-C stops it)", flush=True)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
     os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(args.port)])
+
+
+def _tensorboard() -> str:
+    """Returns how to start this installation's TensorBoard: another one on the PATH has no such tab."""
+    own = os.path.join(sysconfig.get_path("scripts"), "tensorboard")
+    on_path = shutil.which("tensorboard")
+    return os.path.relpath(own) if os.path.exists(own) and on_path != own else "tensorboard"
 
 
 def _check_port(port: int) -> None:

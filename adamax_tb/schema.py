@@ -146,7 +146,7 @@ STATS: tuple[Statistic, ...] = (
         "log",
         "m",
         "Mean of what the optimizer multiplies m by: for AdaMax lr/(1 - beta_1^t)/(u + epsilon), over entries "
-        "with u > 0.",
+        "with u > 0; with lazy_rows, of the rows in this update.",
     ),
     Statistic(
         "update_rms",
@@ -179,7 +179,7 @@ STATS: tuple[Statistic, ...] = (
         "linear",
         "m",
         "Mean of |m_hat|/(u + epsilon) over entries with u > 0: 1 when every gradient points the same way, near 0.07 "
-        "when they are noise.",
+        "when they are noise. With lazy_rows, of the rows in this update.",
     ),
     Statistic(
         "weight_norm",

@@ -25,16 +25,17 @@ DEAD = 1e-6
 #: 2.5 times as fast for 4 M entries as the whole at once.
 PIECE = 2**18
 
-#: What `layer_columns` returns, in order: norms, sums, maxima and the count of dead units.
+#: What `layer_columns` returns, in order: norms, sums, maxima and the count of dead units. The last four sums are of
+#: the entries that the update may move.
 NORMS = ("gradient_l2", "weight_l2", "m_l2", "update_l2")
 SUMS = (
-    *("gradient_nonzeros", "u_nonzeros", "u_sum"),
-    *(
-        "moved",
-        "inverse_sum",
-        "saturation_sum",
-        "descent",
-    ),  # of the entries that the update may move
+    "gradient_nonzeros",
+    "u_nonzeros",
+    "u_sum",
+    "moved",
+    "inverse_sum",
+    "saturation_sum",
+    "descent",
 )
 MAXIMA = ("gradient_max", "u_max", "u_min_negated", "update_max")
 COLUMNS = (*NORMS, *SUMS, *MAXIMA, "dead_units")

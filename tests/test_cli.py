@@ -1,13 +1,17 @@
 """The `adamax-tb` command as a process."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
+import sysconfig
 
 import numpy as np
 import pytest
 from synthetic import write_run
+
+from adamax_tb import cli
 
 
 def adamax_tb(*arguments):
@@ -106,3 +110,14 @@ def test_a_terminals_escape_codes_in_a_name_are_written_out(tmp_path):
     done = adamax_tb("check", tmp_path)
     assert "\x1b" not in done.stdout
     assert "\\x1b[31mred" in done.stdout
+
+
+def test_the_demo_names_the_tensorboard_of_its_own_installation(tmp_path, monkeypatch):
+    scripts = sysconfig.get_path("scripts")
+    monkeypatch.setenv("PATH", scripts)
+    assert cli._tensorboard() == "tensorboard"
+    other = tmp_path / "tensorboard"
+    other.write_text("#!/bin/sh")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{scripts}")
+    assert os.path.samefile(cli._tensorboard(), os.path.join(scripts, "tensorboard"))
