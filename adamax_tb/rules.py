@@ -31,6 +31,13 @@ HISTORY = 5
 VANISHED = 1e-3
 #: A layer with this part of its units dead is worth a word.
 DEAD_UNITS = 0.5
+#: A gradient that grew by this factor in the updates before it was lost had been growing.
+GREW = 10.0
+#: Loss scaling that throws away more than this part of the batches, over twice `SCALED` of them, does not settle.
+SKIPPED = 0.1
+SCALED = 100
+#: What settling may take: one batch each time the scale is halved, from 2**15 to 2**-15 at most.
+SETTLING = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,50 +132,256 @@ def loss_course(run: Run) -> LossCourse:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class GrowthBefore:
+    """How one layer's gradient grew in the `updates` right before it was lost, from the norm `first` to `last`."""
+
+    updates: int
+    first: float
+    last: float
+
+    @property
+    def factor(self) -> float:
+        """How many times larger it became."""
+        return self.last / self.first
+
+    def described(self) -> str:
+        """Returns the growth as a sentence, empty if there is none to speak of."""
+        if not self.factor >= GREW:
+            return ""
+        to = f"to {_spelled(self.last)}" if np.isfinite(self.last) else "beyond float32's range"
+        return f" In the {self.updates} updates before, its gradient grew from {_spelled(self.first)} {to}."
+
+
+@dataclass(frozen=True, slots=True)
+class LostLoss:
+    """A loss that is NaN or infinite at update `step`, or at one since `after`, if that is not None."""
+
+    step: int
+    after: int | None
+    loss: float
+
+    @property
+    def described(self) -> str:
+        """The loss and its place, in words."""
+        kind = "NaN" if np.isnan(self.loss) else "infinite"
+        if self.after is None:
+            return f"{kind} at step {self.step}"
+        return f"{kind} between steps {self.after} and {self.step}"
+
+
 def nonfinite(run: Run, course: LossCourse) -> Iterator[Finding]:
-    """A gradient entry was NaN or infinite: the update that follows ruins the weights."""
+    """A gradient entry was NaN or infinite: the update that follows ruins the weights; or the loss was."""
+    bad = {**_nonfinite_in_flight(run), **_nonfinite_in_records(run)}
+    ruined = _ruined_by_update(run, min(bad, default=None))
+    if ruined is not None:
+        yield ruined
+    elif bad:
+        yield _nonfinite_gradient(run, bad)
+    else:
+        yield from _nonfinite_loss(run, course)
+
+
+def _nonfinite_in_records(run: Run) -> dict[int, NDArray[np.bool_]]:
+    """Returns step → (L,), which gradients were NaN or infinite in that record or since the one before."""
     # a norm may overflow while the entries are finite: that is an explosion, not yet this
     norms = run.stat("gradient_norm_peak")
     bad = (run.stat("nonfinite") > 0) | (np.isnan(norms) & _recorded(norms))
-    (at,) = np.nonzero(bad.any(axis=1))
-    ruined = _ruined_by_update(run, at[0] if at.size else len(run.steps))
-    if ruined is not None:
-        yield ruined
-    if ruined is not None or not at.size:
-        return
-    first = at[0]
-    where = np.nonzero(bad[first])[0]
+    return {int(run.steps[t]): bad[t] for t in np.nonzero(bad.any(axis=1))[0]}
+
+
+def _nonfinite_in_flight(run: Run) -> dict[int, NDArray[np.bool_]]:
+    """Returns step → (L,), which gradients were NaN or infinite in that update of the flight record."""
+    if run.flight is None:
+        return {}
+    norms, flown = run.flight.gradient_norm, run.flight.steps
+    peaks, counts = run.stat("gradient_norm_peak"), run.stat("nonfinite")
+    before = np.searchsorted(run.steps, flown, side="right") - 1
+    overflowed = (np.isinf(peaks) & ~(counts > 0))[before] & (before >= 0)[:, None]
+    bad = (np.isnan(norms) & _recorded(norms)) | (np.isinf(norms) & ~overflowed)
+    bad &= _confirmed(run, ~np.isfinite(peaks) | (counts > 0))
+    return {int(flown[i]): bad[i] for i in np.nonzero(bad.any(axis=1))[0]}
+
+
+def _confirmed(run: Run, seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Returns (F, ...): for each update of the flight record what the record that covers it has `seen`, (T, ...).
+
+    True where there is no such record. A flight of a past that was replaced by resuming is found out so.
+    """
+    steps = run.flight.steps if run.flight is not None else run.steps[:0]
+    return np.concatenate([seen, np.ones_like(seen[:1])])[np.searchsorted(run.steps, steps)]
+
+
+def _nonfinite_gradient(run: Run, bad: Mapping[int, NDArray[np.bool_]]) -> Finding:
+    """Returns what to say of gradients that are NaN or infinite: step → (L,), which ones."""
+    step = min(bad)
+    (where,) = np.nonzero(bad[step])
     layer = int(where[-1])  # backpropagation runs from the last layer to the first
-    loss = float(run.loss[first])
-    before = "" if first == 0 else f" At step {run.steps[first - 1]} all were finite."
-    yield Finding(
+    record = int(np.searchsorted(run.steps, step))
+    growth = _growth_before(run, step, layer)
+    evidence = {
+        "layers": float(len(where)),
+        "loss": _at(run, step, "loss"),
+        "learning_rate": _at(run, step, "learning_rate"),
+    }
+    if step in run.steps:
+        evidence = {"nonfinite": float(run.stat("nonfinite")[record, layer]), **evidence}
+    if growth is not None:
+        evidence |= {"gradient_norm_before": growth.last, "growth_before": growth.factor}
+    return Finding(
         rule="nonfinite",
         severity="critical",
         layer=run.layers[layer],
-        first_step=int(run.steps[first]),
-        last_step=int(run.steps[at[-1]]),
+        first_step=step,
+        last_step=max(bad),
         message=(
-            f"The gradient is NaN or infinite in {len(where)} of {len(run.layers)} layers since step "
-            f"{run.steps[first]}, first in {run.layers[layer]}.{before}"
+            f"The gradient is NaN or infinite in {len(where)} of {len(run.layers)} layers since step {step}, first in "
+            f"{run.layers[layer]}.{_finite_before(run, step)}{growth.described() if growth is not None else ''}"
+            f"{_lost_before(run, step)}"
         ),
-        evidence={
-            "nonfinite": float(run.stat("nonfinite")[first, layer]),
-            "layers": float(len(where)),
-            "loss": loss,
-            "learning_rate": float(run.step_stat("learning_rate")[first]),
-        },
-        suggestion=(
-            "Look at the loss first: a log or a division of 0, or an input that holds NaN. If the gradient grew before "
-            f"this step, lower the learning rate or clip: global_clipnorm={_clip_norm(run, first):.2g}."
+        evidence=evidence,
+        suggestion=_nonfinite_remedy(
+            step, growth, evidence["learning_rate"], _clip_norm(run, record)
         ),
     )
 
 
-def _ruined_by_update(run: Run, bad: int) -> Finding | None:
-    """Returns what to say if weights are NaN before the record `bad`, the first whose gradient is not finite."""
+def _nonfinite_remedy(step: int, growth: GrowthBefore | None, rate: float, clip_norm: float) -> str:
+    clip = f"global_clipnorm={clip_norm:.2g}"
+    if growth is None:
+        return (
+            "Look at the loss first: a log or a division of 0, or an input that holds NaN. If the gradient grew before "
+            f"this step, lower the learning rate or clip: {clip}."
+        )
+    if growth.factor >= GREW:
+        return (
+            f"The gradient grew before: lower the learning rate, from {rate:.2g} at step {step} to {rate / 10:.2g}, "
+            f"and clip: {clip}."
+        )
+    return (
+        f"The gradient did not grow before. Look at the batch of step {step} and at the loss: an input that holds NaN, "
+        "a log or a division of 0, or the root of 0, whose derivative is infinite."
+    )
+
+
+def _finite_before(run: Run, step: int) -> str:
+    """Returns when all gradients were finite for the last time before `step`, as a sentence; empty if never."""
+    earlier = run.steps[run.steps < step][-1:].tolist()
+    if run.flight is not None:
+        earlier += run.flight.steps[run.flight.steps == step - 1].tolist()
+    return f" At step {max(earlier)} all were finite." if earlier else ""
+
+
+def _lost_before(run: Run, step: int) -> str:
+    """Returns since when the loss is not finite, as a sentence; empty if not before `step`."""
+    for lost in _nonfinite_losses(run)[:1]:
+        if lost.step < step:
+            return f" The loss is {lost.described} already."
+    return ""
+
+
+def _growth_before(run: Run, step: int, layer: int) -> GrowthBefore | None:
+    """Returns how the gradient of `layer` grew before `step`; None if the flight record does not hold these updates.
+
+    The growth begins where the gradient was within twice its smallest for the last time.
+    """
+    if run.flight is None:
+        return None
+    end = int(np.searchsorted(run.flight.steps, step))
+    steps = run.flight.steps[:end]
+    if not end or steps[-1] != step - 1:
+        return None
+    start = int(np.max(np.nonzero(np.diff(steps) > 1)[0] + 1, initial=0))
+    norms = run.flight.gradient_norm[start:end, layer].astype(np.float64)
+    smallest = np.min(norms, where=norms > 0, initial=np.inf)
+    (small,) = np.nonzero((norms > 0) & (norms <= 2 * smallest))
+    if not small.size:
+        return None
+    return GrowthBefore(len(norms) - int(small[-1]), float(norms[small[-1]]), float(norms[-1]))
+
+
+def _nonfinite_loss(run: Run, course: LossCourse) -> Iterator[Finding]:
+    """The loss was NaN or infinite while the gradients were finite."""
+    losses = _nonfinite_losses(run)
+    if not losses:
+        return
+    first = losses[0]
+    finite = np.isfinite(run.loss)
+    (before,) = np.nonzero(finite & (run.steps < first.step))
+    was = (
+        f" At step {run.steps[before[-1]]} it was {run.loss[before[-1]]:.3g}."
+        if before.size
+        else ""
+    )
+    passed = bool(finite[-1]) and losses[-1].step <= run.steps[-1]
+    again = f" At step {run.steps[-1]} it is finite again." if passed else ""
+    yield Finding(
+        rule="nonfinite",
+        severity="warning" if passed and not course.suffered else "critical",
+        layer=None,
+        first_step=first.step,
+        last_step=losses[-1].step,
+        message=f"The loss is {first.described}, while all gradients are finite.{was}{again}",
+        evidence={
+            "loss": first.loss,
+            "loss_before": float(run.loss[before[-1]]) if before.size else np.nan,
+            "learning_rate": _at(run, first.step, "learning_rate"),
+        },
+        suggestion=(
+            "Look at how the loss is computed, as the gradients do not see it: a log or a division of 0 that a "
+            "condition hides from them, an exp beyond float32, or a sample weight that is NaN. Losses that take "
+            "from_logits=True avoid the first two."
+        ),
+    )
+
+
+def _nonfinite_losses(run: Run) -> list[LostLoss]:
+    """Returns all losses that are NaN or infinite, earliest first.
+
+    A loss that was NaN from the beginning is not known; if the flight record was written for it, it is.
+    """
+    losses, peaks, never = run.loss, run.step_stat("loss_peak"), np.zeros(len(run.steps), np.bool_)
+    found = [LostLoss(int(run.steps[t]), None, float(losses[t])) for t in _lost(losses, never)]
+    if run.flight is not None:
+        known = np.array([reason == "nonfinite loss" for reason in run.flight.reasons])
+        known |= np.any(~np.isnan(losses[run.steps < run.flight.steps[0]]))
+        confirmed = _confirmed(run, ~np.isfinite(peaks))
+        found += [
+            LostLoss(int(run.flight.steps[i]), None, float(run.flight.loss[i]))
+            for i in _lost(run.flight.loss, known)
+            if confirmed[i]
+        ]
+    found += [
+        LostLoss(int(run.steps[t]), int(run.steps[t - 1]) if t else None, float(peaks[t]))
+        for t in _lost(peaks, never)
+    ]
+    return sorted(found, key=lambda lost: lost.step)  # of one step the exact ones first
+
+
+def _lost(loss: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Returns the indices of losses that are infinite, or NaN and `known` to be or known at an earlier index."""
+    known = known | np.logical_or.accumulate(~np.isnan(loss))
+    return np.nonzero(np.isinf(loss) | (np.isnan(loss) & _recorded(loss) & known))[0]
+
+
+def _at(run: Run, step: int, name: Literal["loss", "learning_rate"]) -> float:
+    """Returns the loss or learning rate at update `step`, or at the record that covers it."""
+    if run.flight is not None:
+        (at,) = np.nonzero(run.flight.steps == step)
+        if at.size:
+            flown = {"loss": run.flight.loss, "learning_rate": run.flight.learning_rate}
+            return float(flown[name][at[0]])
+    record = min(int(np.searchsorted(run.steps, step)), len(run.steps) - 1)
+    return float(run.step_stat(name)[record])
+
+
+def _ruined_by_update(run: Run, bad: int | None) -> Finding | None:
+    """Returns what to say if weights are NaN before update `bad`, the first whose gradient is not finite, if any."""
     if "weight_norm" not in run.statistics:
         return None
-    weights = run.stat("weight_norm")[:bad]
+    weights = run.stat("weight_norm")
+    if bad is not None:
+        weights = weights[run.steps < bad]
     nan = np.isnan(weights) & _recorded(weights)
     (at,) = np.nonzero(nan.any(axis=1))
     if not at.size:
@@ -176,7 +389,7 @@ def _ruined_by_update(run: Run, bad: int) -> Finding | None:
     first = at[0]
     (where,) = np.nonzero(nan[first])
     step, rate = int(run.steps[first]), float(run.step_stat("learning_rate")[first])
-    then = f" From step {run.steps[bad]} on they are NaN, too." if bad < len(run.steps) else ""
+    then = f" From step {bad} on they are NaN, too." if bad is not None else ""
     return Finding(
         rule="nonfinite",
         severity="critical",
@@ -368,27 +581,128 @@ def dead_units(run: Run, course: LossCourse) -> Iterator[Finding]:
         )
 
 
+def skipped_steps(run: Run, course: LossCourse) -> Iterator[Finding]:
+    """Loss scaling goes on throwing batches away.
+
+    A few at the beginning are how it finds its scale, and one at a time how it tries a larger one.
+    """
+    thrown, batches = _thrown_batches(run)
+    scale = run.step_stat("loss_scale").astype(np.float64)
+    stretches = [_lasting_skips(thrown, batches), _falling_scale(thrown, scale)]
+    found = [stretch for stretch in stretches if stretch is not None]
+    if not found:
+        return
+    first, last = min(start for start, _ in found), max(end for _, end in found)
+    count, of = float(thrown[first : last + 1].sum()), float(batches[first : last + 1].sum())
+    from_scale, to_scale = float(scale[max(first - 1, 0)]), float(scale[last])
+    overflows = to_scale < 1
+    scales = ""
+    if not np.isnan(from_scale + to_scale):
+        scales = f", with a scale that went from {_power(from_scale)} to {_power(to_scale)}"
+    failed = course.known and not course.learned
+    yield Finding(
+        rule="skipped-steps",
+        severity="critical" if overflows or failed else "warning",
+        layer=None,
+        first_step=int(run.steps[first]),
+        last_step=int(run.steps[last]),
+        message=(
+            f"Loss scaling throws away {count:.0f} of {of:.0f} batches ({100 * count / of:.2g} %) from step "
+            f"{run.steps[first]} to {run.steps[last]}{scales}, and {course.described()}."
+        ),
+        evidence={
+            "skipped_steps": count,
+            "batches": of,
+            "part": count / of,
+            "loss_scale_first": from_scale,
+            "loss_scale_last": to_scale,
+            "loss_first": course.first,
+            "loss_last": course.last,
+        },
+        suggestion=(
+            "Find the operation that overflows and give its layer dtype='float32': even with a scale below 1 these "
+            "batches hold NaN or numbers beyond 65504, float16's largest. An exp, a norm, a sum over many entries and "
+            "a log of 0 are the usual ones."
+            if overflows
+            else "Train in bfloat16: keras.config.set_dtype_policy('mixed_bfloat16'). It has the range of float32, so "
+            "gradients do not overflow and need no loss scaling."
+        ),
+    )
+
+
+def _power(scale: float) -> str:
+    return f"{scale:.6g}" if scale >= 1 else f"{scale:.2g}"
+
+
+def _thrown_batches(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns (T,) twice, the batches thrown away and all batches since the previous record; 0 where not known."""
+    skipped = run.step_stat("skipped_steps").astype(np.float64)
+    known = np.isfinite(skipped)
+    known[0] = False  # the scale finds its size, and where the training began is not known
+    thrown = np.where(known, skipped, 0.0)
+    per_update = max(1.0, run.hyperparameters.get("gradient_accumulation_steps", 1.0))
+    updates = np.diff(run.steps, prepend=run.steps[0])
+    return thrown, np.where(known, per_update * updates + thrown, 0.0)
+
+
+def _lasting_skips(
+    thrown: NDArray[np.float64], batches: NDArray[np.float64]
+) -> tuple[int, int] | None:
+    """Returns the first and last record of the stretch with most batches thrown away, of more than `SKIPPED` of all."""
+    began = np.cumsum(batches) - batches
+    _, bins = np.unique(began // SCALED, return_inverse=True)
+    sick = np.bincount(bins, thrown) > SKIPPED * np.bincount(bins, batches)
+    stretches = []
+    edges = np.nonzero(np.diff(sick, prepend=False, append=False))[0].reshape(-1, 2)
+    for start, stop in edges.tolist():
+        (at,) = np.nonzero((bins >= start) & (bins < stop) & (thrown > 0))
+        if stop - start >= 2 and thrown[at].sum() > SETTLING:
+            stretches.append((float(thrown[at].sum()), (int(at[0]), int(at[-1]))))
+    return max(stretches)[1] if stretches else None
+
+
+def _falling_scale(
+    thrown: NDArray[np.float64], scale: NDArray[np.float64]
+) -> tuple[int, int] | None:
+    """Returns the records from the first scale below 1 on, if it is halved half of `SETTLING` times more from there.
+
+    However rare they are, batches that overflow at any scale bring it down until gradients are 0.
+    """
+    (low,) = np.nonzero(scale < 1)
+    falls = low[thrown[low] > 0]
+    if not falls.size or scale[falls[-1]] > scale[low[0]] * 0.5 ** (SETTLING / 2):
+        return None
+    return int(low[0]), int(falls[-1])
+
+
 RULES: tuple[Callable[[Run, LossCourse], Iterator[Finding]], ...] = (
     nonfinite,
     exploding_gradient,
     vanishing_gradient,
     dead_units,
+    skipped_steps,
 )
 
 
 def diagnose(run: Run) -> list[Finding]:
     """Returns what all `RULES` find in `run`: critical first, then by first step.
 
-    What follows a gradient that is not finite is its doing: other rules judge the records before it.
+    What follows a gradient that is not finite is its doing: other rules judge the records before it. A loss that an
+    explosion brought beyond float32 is the explosion's doing.
     """
     if not set(run.statistics) >= NEEDED:
         return []
     course = loss_course(run)
     findings = list(nonfinite(run, course))
-    if findings:
+    if findings and findings[0].layer is not None:
         run = run.until(int(np.searchsorted(run.steps, findings[0].first_step)))
     if len(run.steps):
-        findings += [f for rule in RULES if rule is not nonfinite for f in rule(run, course)]
+        others = [f for rule in RULES if rule is not nonfinite for f in rule(run, course)]
+        exploded = [f.first_step for f in others if f.rule == "exploding-gradient"]
+        lost = [
+            f for f in findings if f.layer is None and min(exploded, default=np.inf) <= f.first_step
+        ]
+        findings = [f for f in findings if f not in lost] + others
     return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), f.first_step))
 
 
@@ -398,13 +712,17 @@ def verdict(findings: list[Finding]) -> str:
 
 
 def notes(run: Run) -> list[str]:
-    """Returns what to know about `run` beside its findings: what the reader said, and whether it is too short."""
+    """Returns what to know about `run` beside its findings: what the reader said, what is missing, if it is short."""
+    thinned = int(np.nansum(run.step_stat("thinned")))
+    gaps = [
+        f"{thinned} record{' was' if thinned == 1 else 's were'} thinned while training: the disk was too slow."
+    ]
     short = (
         [f"Only {counted_records(run)} so far: too few to judge."]
         if len(run.steps) < HISTORY
         else []
     )
-    return [*run.notes, *short]
+    return [*run.notes, *(gaps if thinned else []), *short]
 
 
 def counted_records(run: Run) -> str:

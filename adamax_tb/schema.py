@@ -7,7 +7,7 @@ writes no file.
 import dataclasses
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,17 +28,29 @@ NOT_RECORDED = np.uint32(0x7FFFFFFF).view(np.float32)
 class Statistic:
     """One number per trainable variable and recorded step.
 
-    `state` names the optimizer state it needs: "" (none, any optimizer has it), "m" (a first moment and a
-    denominator, as Adam and AdaMax have) or "u" (AdaMax's infinity norm).
+    `needs` says what an optimizer must have for it: "" (nothing: any has it) or one of `NEEDS`.
     """
 
     name: str
     label: str
     unit: str
     scale: str
-    state: str
+    needs: str
     description: str
 
+
+#: What optimizers have or have not, and statistics may need.
+NEEDS: tuple[str, ...] = (
+    "m",  # a decayed mean of gradients: Adam's, AdaMax's or Lion's first moment
+    "u",  # AdaMax's infinity norm
+    "v",  # a decayed mean of squared gradients: Adam's or RMSprop's second moment
+    "accumulator",  # a sum of squared gradients: Adagrad's or Ftrl's
+    "momentum",  # a buffer of earlier steps or gradients: SGD's, RMSprop's or Muon's
+    "update",  # an update that follows from gradient, weight and state
+    "step size",  # a denominator of its own for each entry
+    "saturation",  # a bound on an entry's update that is reached when all its gradients agree
+    "memory",  # a state that fades when the gradient stays 0
+)
 
 _GRADIENT = "loss per weight"
 
@@ -108,6 +120,15 @@ STATS: tuple[Statistic, ...] = (
         "Root mean square of m, the decayed mean of the gradient.",
     ),
     Statistic(
+        "momentum_rms",
+        "Momentum buffer (RMS)",
+        "as the optimizer keeps it",
+        "log",
+        "momentum",
+        "Root mean square of the momentum buffer: SGD and RMSprop keep it in units of the weights, with the learning "
+        "rate in it, Muon in units of the gradient.",
+    ),
+    Statistic(
         "u_min",
         "Infinity norm u (smallest)",
         _GRADIENT,
@@ -140,20 +161,78 @@ STATS: tuple[Statistic, ...] = (
         "Fraction of u that is exactly 0: weights that never had a gradient and never moved.",
     ),
     Statistic(
+        "v_min",
+        "Second moment, root of v (smallest)",
+        _GRADIENT,
+        "log",
+        "v",
+        "Smallest entry of the root of v, the decayed mean of the squared gradient (with amsgrad, its largest so far).",
+    ),
+    Statistic(
+        "v_mean",
+        "Second moment, root of v (mean)",
+        _GRADIENT,
+        "log",
+        "v",
+        "Mean of the root of v, the decayed mean of the squared gradient (with amsgrad, its largest so far).",
+    ),
+    Statistic(
+        "v_max",
+        "Second moment, root of v (largest)",
+        _GRADIENT,
+        "log",
+        "v",
+        "Largest entry of the root of v, the decayed mean of the squared gradient (with amsgrad, its largest so far).",
+    ),
+    Statistic(
+        "v_zeros",
+        "Entries whose v is 0",
+        "fraction",
+        "linear",
+        "v",
+        "Fraction of v that is exactly 0: weights that never had a gradient, or one whose square is below float32's "
+        "range.",
+    ),
+    Statistic(
+        "accumulator_min",
+        "Sum of squares, root (smallest)",
+        _GRADIENT,
+        "log",
+        "accumulator",
+        "Smallest entry of the root of the accumulator, the sum of all squared gradients: it only grows.",
+    ),
+    Statistic(
+        "accumulator_mean",
+        "Sum of squares, root (mean)",
+        _GRADIENT,
+        "log",
+        "accumulator",
+        "Mean of the root of the accumulator, the sum of all squared gradients: it only grows.",
+    ),
+    Statistic(
+        "accumulator_max",
+        "Sum of squares, root (largest)",
+        _GRADIENT,
+        "log",
+        "accumulator",
+        "Largest entry of the root of the accumulator, the sum of all squared gradients: it only grows.",
+    ),
+    Statistic(
         "step_size",
         "Effective step size",
         "weight per gradient",
         "log",
-        "m",
-        "Mean of what the optimizer multiplies m by: for AdaMax lr/(1 - beta_1^t)/(u + epsilon), over entries "
-        "with u > 0; with lazy_rows, of the rows in this update.",
+        "step size",
+        "Mean of what the optimizer multiplies m, or the gradient where it has no m, by: for AdaMax "
+        "lr/(1 - beta_1^t)/(u + epsilon), over entries with u > 0 (v, accumulator); with lazy_rows, of the rows in "
+        "this update.",
     ),
     Statistic(
         "update_rms",
         "Update (RMS)",
         "weight",
         "log",
-        "m",
+        "update",
         "Root mean square of this step's change of the weights, weight decay left out.",
     ),
     Statistic(
@@ -161,7 +240,7 @@ STATS: tuple[Statistic, ...] = (
         "Update (largest)",
         "weight",
         "log",
-        "m",
+        "update",
         "Largest absolute change of a weight in this step, weight decay left out.",
     ),
     Statistic(
@@ -169,7 +248,7 @@ STATS: tuple[Statistic, ...] = (
         "Update / weight",
         "ratio",
         "log",
-        "m",
+        "update",
         "L2 norm of this step's update over the L2 norm of the weights. Near 1e-3 is usual after warm-up.",
     ),
     Statistic(
@@ -177,9 +256,9 @@ STATS: tuple[Statistic, ...] = (
         "Saturation",
         "ratio",
         "linear",
-        "m",
-        "Mean of |m_hat|/(u + epsilon) over entries with u > 0: 1 when every gradient points the same way, near 0.07 "
-        "when they are noise. With lazy_rows, of the rows in this update.",
+        "saturation",
+        "Mean of |update|/lr, for AdaMax |m_hat|/(u + epsilon), over entries with u > 0: 1 when every gradient points "
+        "the same way, near 0.07 when they are noise. With lazy_rows, of the rows in this update.",
     ),
     Statistic(
         "weight_norm",
@@ -194,7 +273,7 @@ STATS: tuple[Statistic, ...] = (
         "Share of descent",
         "fraction",
         "linear",
-        "m",
+        "update",
         "This layer's part of the predicted fall of the loss, -g·update, of all layers' absolute parts.",
     ),
     Statistic(
@@ -202,9 +281,10 @@ STATS: tuple[Statistic, ...] = (
         "Dead units",
         "fraction",
         "linear",
-        "m",
+        "memory",
         "Fraction of output units (the last axis) whose weights get no gradient, and have had none for so long that "
-        "m fell below a millionth of u: about 130 updates at beta_1 = 0.9.",
+        "m fell below a millionth of u: about 130 updates at beta_1 = 0.9. Without u or v, that the unit's memory (m "
+        "or momentum, else v) fell below a millionth of the layer's strongest unit's.",
     ),
 )
 
@@ -214,14 +294,32 @@ STEP_STATS: tuple[str, ...] = (
     "loss_peak",
     "learning_rate",
     "loss_scale",
-    "skipped_steps",
+    "skipped_steps",  # batches since the previous record that loss scaling threw away: no updates
     "clip_factor",
     "restarts",  # how often m and u were cleared since the previous record
     "since_restart",  # updates since the last of these; 0: cleared before this very update
+    "nonfinite_steps",  # updates since the previous record whose gradient was not finite
+    "overhead",  # part of the training time that recording took lately, as measured
+    "thinned",  # records since the previous one that were dropped: the disk was too slow
+)
+
+#: One number per update of a flight record, in the order of the vector `FLIGHT_STEP_TAG`.
+FLIGHT_STEP_STATS: tuple[str, ...] = ("loss", "learning_rate", "loss_scale", "reason")
+
+#: Why a flight record was written: the number `reason` counts these from 0.
+FLIGHT_REASONS: tuple[str, ...] = (
+    "nonfinite gradient",
+    "nonfinite loss",
+    "critical finding",
+    "exception",
+    "interrupt",
+    "termination",
 )
 
 LAYERS_TAG = f"{PLUGIN_NAME}/layers"
 STEP_TAG = f"{PLUGIN_NAME}/step"
+FLIGHT_TAG = f"{PLUGIN_NAME}/flight/gradient_norm"
+FLIGHT_STEP_TAG = f"{PLUGIN_NAME}/flight/step"
 
 _BY_NAME = {statistic.name: statistic for statistic in STATS}
 
@@ -231,9 +329,38 @@ def statistic_tag(name: str) -> str:
     return f"{PLUGIN_NAME}/{_BY_NAME[name].name}"
 
 
-def recorded_statistics(states: str) -> tuple[str, ...]:
-    """Returns the names of the statistics that an optimizer with these `states` (a subset of "mu") has."""
-    return tuple(s.name for s in STATS if s.state in states)
+def recorded_statistics(has: Collection[str]) -> tuple[str, ...]:
+    """Returns the names of the statistics that an optimizer has which has these of `NEEDS`."""
+    return tuple(s.name for s in STATS if not s.needs or s.needs in has)
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """What every single update did before something went wrong: the last ones of the run, at full resolution.
+
+    Attributes:
+        steps: (F,) int64, updates, strictly increasing; more than one such stretch if more than one thing went wrong.
+        gradient_norm: (F, L) float32, before clipping, of the run's layers.
+        loss: (F,) float32, NaN where it is not known.
+        learning_rate: (F,) float32.
+        loss_scale: (F,) float32.
+        reasons: F of `FLIGHT_REASONS`, why the stretch that an update belongs to was written.
+    """
+
+    steps: NDArray[np.int64]
+    gradient_norm: NDArray[np.float32]
+    loss: NDArray[np.float32]
+    learning_rate: NDArray[np.float32]
+    loss_scale: NDArray[np.float32]
+    reasons: tuple[str, ...]
+
+    def until(self, step: int) -> "Flight | None":
+        """Returns the updates up to `step`, None if there are none."""
+        count = int(np.searchsorted(self.steps, step, side="right"))
+        if not count:
+            return None
+        names = [f.name for f in dataclasses.fields(self)]
+        return Flight(**{name: getattr(self, name)[:count] for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +379,7 @@ class Run:
         optimizer: class name of the optimizer.
         hyperparameters: numbers such as `learning_rate` and `beta_1`.
         notes: what the reader had to skip or repair, one sentence each.
+        flight: the updates before something went wrong, None if nothing did.
     """
 
     name: str
@@ -263,6 +391,7 @@ class Run:
     optimizer: str
     hyperparameters: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    flight: Flight | None = None
     _stats: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
     _step_stats: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
@@ -297,6 +426,7 @@ class Run:
             self,
             steps=self.steps[:count],
             wall_times=self.wall_times[:count],
+            flight=self.flight.until(int(self.steps[count - 1])) if self.flight and count else None,
             _stats={name: values[:count] for name, values in self._stats.items()},
             _step_stats={name: values[:count] for name, values in self._step_stats.items()},
         )
@@ -419,8 +549,45 @@ def run_from_series(name: str, series: Series, notes: Sequence[str] = ()) -> Run
         optimizer=last.optimizer,
         hyperparameters=dict(sorted(last.hyperparameters.items(), key=_learning_rate_first)),
         notes=tuple(notes),
+        flight=_flight(series, steps, times, table_steps, columns, layers),
         _stats=stats,
         _step_stats=step_stats,
+    )
+
+
+def _flight(
+    series: Series,
+    steps: NDArray[np.int64],
+    times: NDArray[np.float64],
+    table_steps: Sequence[int],
+    columns: Sequence[Sequence[str]],
+    layers: Sequence[str],
+) -> Flight | None:
+    """Returns the flight record, without what was written before the record that stands at its steps now."""
+    if FLIGHT_TAG not in series or FLIGHT_STEP_TAG not in series:
+        return None
+    flown, written, _ = series[FLIGHT_STEP_TAG]
+    last = np.clip(np.searchsorted(steps, flown, side="right") - 1, 0, None)
+    kept = [i for i in _kept(flown) if written[i] >= times[last[i]]]
+    if not kept:
+        return None
+    at = np.array([flown[i] for i in kept], np.int64)
+    table = np.clip(np.searchsorted(table_steps, at, side="right") - 1, 0, None)
+    numbers = _picked(
+        _rows(series[FLIGHT_STEP_TAG], at),
+        np.zeros(len(at), np.intp),
+        [FLIGHT_STEP_STATS],
+        FLIGHT_STEP_STATS,
+    )
+    loss, learning_rate, loss_scale, reason = numbers.T
+    codes = np.clip(np.nan_to_num(reason), 0, len(FLIGHT_REASONS) - 1).astype(int)
+    return Flight(
+        steps=at,
+        gradient_norm=_picked(_rows(series[FLIGHT_TAG], at), table, columns, layers),
+        loss=loss,
+        learning_rate=learning_rate,
+        loss_scale=loss_scale,
+        reasons=tuple(FLIGHT_REASONS[code] for code in codes),
     )
 
 

@@ -1,9 +1,12 @@
 """Writes a run's records into a TensorBoard event file, on a thread of its own.
 
-It computes nothing and knows no framework: `schema` says what the tags are.
+It computes nothing and knows no framework: `schema` says what the tags are. Training never waits for the disk: when it
+is too slow, ordinary records are dropped, and what they counted goes into the next one.
 """
 
+import contextlib
 import itertools
+import math
 import os
 import queue
 import socket
@@ -11,7 +14,8 @@ import struct
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,8 +25,11 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from adamax_tb import schema
 
-QUEUE_SIZE = 1024
+#: What may wait in memory for a slow disk: 300 records of 2,000 layers, and little beside a model of that size.
+QUEUE_BYTES = 64 * 2**20
 CLOSE_S = 60.0
+#: Step statistics that count since the previous record.
+_COUNTS = ("skipped_steps", "restarts", "nonfinite_steps", "thinned")
 _file_number = itertools.count()
 _END = object()
 _now = time.monotonic
@@ -46,6 +53,24 @@ def python_records(path: str) -> Records:
     return RecordWriter(open(path, "ab"))
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Events that wait to be written: of each of the tags `by_tag`, row i belongs to `steps[i]`."""
+
+    steps: NDArray[np.int64]
+    wall_time: float
+    by_tag: Mapping[str, NDArray[Any]]
+    critical: NDArray[np.bool_]
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(values.nbytes for values in self.by_tag.values())
+
+    def copied(self, which: slice | NDArray[np.bool_] = slice(None)) -> "_Rows":
+        by_tag = {tag: np.array(values[which]) for tag, values in self.by_tag.items()}
+        return _Rows(self.steps[which], self.wall_time, by_tag, self.critical[which])
+
+
 class EventWriter:
     """One event file of one run.
 
@@ -53,7 +78,9 @@ class EventWriter:
     on the disk (synchronised, where the directory is a local one), so that losing power loses no more than that.
 
     A failure to write never reaches the caller of `write`: it is reported once as a warning, and what follows is
-    dropped.
+    dropped. While the disk is too slow, no more than `QUEUE_BYTES` wait: the fuller the queue, the fewer of the
+    ordinary records are taken, and the step statistic `thinned` of the next record says how many were not. Critical
+    records, flight records and the last record of all are always taken.
 
     Args:
         log_dir: the run's directory; made if missing.
@@ -81,12 +108,19 @@ class EventWriter:
             log_dir, f"{name}.{socket.gethostname()}.{os.getpid()}.{schema.PLUGIN_NAME}"
         )
         self._table = table
-        # The last event written: the next one has its shape.
-        self._event: event_pb2.Event | None = None
+        # tags → the last event that had them: the next one has its shape
+        self._events: dict[tuple[str, ...], event_pb2.Event] = {}
         self._records = open_records(self.path)
         self._flush_s = flush_s
-        self._queue: queue.Queue[Any] = queue.Queue(QUEUE_SIZE)
+        # unlike `Queue`, a signal handler may put into it while its thread does, too
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        # two counters, each of one thread alone, need no lock
+        self._queued_bytes = 0
+        self._written_bytes = 0
+        self._since_taken = 0  # ordinary records
+        self._dropped: _Rows | None = None  # the last record, when it was
         self._failed = False
+        self._warned_of_thinning = False
         version = event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2")
         self._queue.put(version)
         self._thread = threading.Thread(
@@ -100,40 +134,138 @@ class EventWriter:
         stats: Mapping[str, NDArray[np.float32]],
         step_stats: Mapping[str, NDArray[Any]],
         wall_time: float | None = None,
+        critical: bool | NDArray[np.bool_] = False,
     ) -> None:
         """Queues records and returns at once.
 
         Args:
             steps: (R,), optimizer updates counted from 1.
-            stats: statistic → (R, L), of `schema.STATS`; the same ones in every call.
-            step_stats: step statistic → (R,), of `schema.STEP_STATS`; missing ones are NaN.
+            stats: statistic → (R, L), of `schema.STATS`.
+            step_stats: step statistic → (R,), of `schema.STEP_STATS`; missing ones are NaN. `thinned` is added to.
+            wall_time: seconds since the epoch; now by default.
+            critical: () or (R,), which records must not be dropped however slow the disk is.
+        """
+        vectors = _vectors(schema.STEP_STATS, step_stats, len(steps))
+        thinned = vectors[:, schema.STEP_STATS.index("thinned")]
+        thinned[:] = np.nan_to_num(thinned)
+        by_tag = {schema.STEP_TAG: vectors}
+        by_tag.update((schema.statistic_tag(name), values) for name, values in stats.items())
+        rows = _rows(steps, by_tag, wall_time, critical)
+        if not self._failed:
+            self._queue_some(rows, self._taken(rows))
+
+    def write_flight(
+        self,
+        steps: NDArray[np.int64],
+        gradient_norm: NDArray[np.float32],
+        step_stats: Mapping[str, NDArray[Any]],
+        wall_time: float | None = None,
+    ) -> None:
+        """Queues a flight record, one event per update, and returns at once.
+
+        Write the records up to its last step first: readers take a flight for outdated when a record at or before its
+        steps is younger. A flight that overlaps an earlier one replaces it from its first step on.
+
+        Args:
+            steps: (F,), updates counted from 1, strictly increasing; nothing is written if there are none.
+            gradient_norm: (F, L), of the layers of the table; NaN and infinity are written as they are.
+            step_stats: name → (F,), of `schema.FLIGHT_STEP_STATS`; missing ones are NaN. `reason` counts
+                `schema.FLIGHT_REASONS` from 0.
             wall_time: seconds since the epoch; now by default.
         """
-        if self._failed:
-            return
-        unknown = np.full(len(steps), np.nan)
-        vectors = np.stack([step_stats.get(name, unknown) for name in schema.STEP_STATS], axis=1)
-        with np.errstate(over="ignore"):  # beyond float32 is infinity
-            by_tag = {schema.STEP_TAG: vectors.astype("<f4")}
-        by_tag.update((schema.statistic_tag(name), values) for name, values in stats.items())
-        try:
-            self._queue.put_nowait((steps, time.time() if wall_time is None else wall_time, by_tag))
-        except queue.Full:
-            self._fail(RuntimeError(f"the disk is too slow: {QUEUE_SIZE} writes wait to be made"))
+        if len(steps):
+            by_tag = {
+                schema.FLIGHT_TAG: gradient_norm.astype("<f4"),
+                schema.FLIGHT_STEP_TAG: _vectors(schema.FLIGHT_STEP_STATS, step_stats, len(steps)),
+            }
+            self._put(_rows(steps, by_tag, wall_time, critical=True))
 
-    def flush(self) -> None:
-        """Returns when everything queued so far is on the disk."""
+    def _taken(self, rows: _Rows) -> NDArray[np.bool_]:
+        """Tells which records to queue: of ordinary ones 1 in n when an nth part of `QUEUE_BYTES` is free."""
+        taken = rows.critical.copy()
+        held = self._queued_bytes - self._written_bytes
+        row_bytes = rows.size_bytes // max(1, len(taken))
+        for i, critical in enumerate(rows.critical):
+            free = QUEUE_BYTES - held
+            if not critical:
+                self._since_taken += 1
+                if free > 0 and self._since_taken >= QUEUE_BYTES // free:
+                    taken[i], self._since_taken = True, 0
+            held += row_bytes * int(taken[i])
+        return taken
+
+    def _queue_some(self, rows: _Rows, taken: NDArray[np.bool_]) -> None:
+        """Queues the `taken` ones of `rows`; each stands for those dropped before it, too."""
+        if self._dropped is not None or not taken.all():
+            rows = rows.copied()
+            for i, kept in enumerate(taken):
+                if self._dropped is not None:
+                    _continue(rows, i, self._dropped)
+                self._dropped = None if kept else rows.copied(slice(i, i + 1))
+            rows = rows.copied(taken)
+        self._put(rows)
+        if not taken.all() and not self._warned_of_thinning:
+            self._warned_of_thinning = True
+            warnings.warn(
+                f"Records of OptimizerHealth in {self.path} were thinned: the disk is too slow. Training goes on.",
+                stacklevel=3,
+            )
+
+    def _put(self, rows: _Rows) -> None:
+        if len(rows.steps) and not self._failed:
+            self._queued_bytes += rows.size_bytes
+            self._queue.put(rows)
+
+    def flush(self, timeout_s: float = math.inf) -> None:
+        """Returns when everything queued so far is on the disk, or `timeout_s` have passed."""
         done = threading.Event()
+        until = _now() + timeout_s
         if self._thread.is_alive():
             self._queue.put(done)
-            while not done.wait(0.1) and self._thread.is_alive():
+            while not done.wait(0.1) and self._thread.is_alive() and _now() < until:
                 pass
 
     def close(self) -> None:
-        """Writes what is queued and closes the file; gives up after `CLOSE_S` on a disk that hangs."""
+        """Writes what is queued and closes the file.
+
+        On a disk that is too slow for all of it, ordinary records are dropped after half of `CLOSE_S`; after all of it
+        a warning says that what is left is lost.
+        """
+        if not self._thread.is_alive():
+            return
+        self._put_end()
+        self._thread.join(CLOSE_S / 2)
         if self._thread.is_alive():
-            self._queue.put(_END)
-            self._thread.join(CLOSE_S)
+            self._drop_waiting()
+            self._thread.join(CLOSE_S / 2)
+        if self._thread.is_alive():
+            warnings.warn(
+                f"OptimizerHealth gave up on the end of {self.path}: the disk took longer than {CLOSE_S:g} s.",
+                stacklevel=2,
+            )
+
+    def _put_end(self) -> None:
+        if self._dropped is not None:
+            self._put(self._dropped)
+            self._dropped = None
+        self._queue.put(_END)
+
+    def _drop_waiting(self) -> None:
+        """Drops the ordinary records from the queue, but for the last one."""
+        waiting = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                waiting.append(self._queue.get_nowait())
+        for item in waiting:
+            if isinstance(item, _Rows):
+                self._queued_bytes -= item.size_bytes
+                if schema.FLIGHT_TAG in item.by_tag:
+                    self._put(item)
+                else:
+                    self._queue_some(item, item.critical)
+            elif item is not _END:
+                self._queue.put(item)
+        self._put_end()
 
     def _write_all(self) -> None:
         try:
@@ -162,7 +294,8 @@ class EventWriter:
                 if isinstance(item, event_pb2.Event):
                     self._records.write(item.SerializeToString())
                 else:
-                    self._write_records(*item)
+                    self._write_rows(item)
+                    self._written_bytes += item.size_bytes
                 due = _now() + self._flush_s if due is None else due
             if asked or (due is not None and _now() >= due):
                 self._sync()
@@ -172,21 +305,19 @@ class EventWriter:
             if item is _END:
                 return
 
-    def _write_records(
-        self, steps: NDArray[np.int64], wall_time: float, by_tag: Mapping[str, NDArray[Any]]
-    ) -> None:
-        for i, step in enumerate(steps):
-            if self._event is None:
-                self._event = event = _first_event(by_tag, self._table)
-            elif self._event.summary.value[0].tag == schema.LAYERS_TAG:
-                self._event = event = _without_metadata(self._event)
-            else:
-                event = self._event
-            event.step, event.wall_time = int(step), wall_time
-            values = event.summary.value[-len(by_tag) :]
-            for value, rows in zip(values, by_tag.values(), strict=True):
-                value.tensor.tensor_content = rows[i].tobytes()
+    def _write_rows(self, rows: _Rows) -> None:
+        tags = tuple(rows.by_tag)
+        for i, step in enumerate(rows.steps):
+            event = self._events.get(tags)
+            if first := event is None:
+                event = _first_event(rows.by_tag, None if self._events else self._table)
+            event.step, event.wall_time = int(step), rows.wall_time
+            values = event.summary.value[-len(tags) :]
+            for value, column in zip(values, rows.by_tag.values(), strict=True):
+                value.tensor.tensor_content = column[i].tobytes()
             self._records.write(event.SerializeToString())
+            if first:
+                self._events[tags] = _without_metadata(event)
 
     def _sync(self) -> None:
         self._records.flush()
@@ -206,14 +337,60 @@ class EventWriter:
             )
 
 
-def _first_event(tags: Mapping[str, Any], table: schema.LayerTable) -> event_pb2.Event:
-    """Returns an event that holds `table` and, for each of `tags`, metadata and no value yet."""
-    event = event_pb2.Event()
-    value = event.summary.value.add(
-        tag=schema.LAYERS_TAG, metadata=_metadata("Layers and hyperparameters")
+def _rows(
+    steps: NDArray[np.int64],
+    by_tag: Mapping[str, NDArray[Any]],
+    wall_time: float | None,
+    critical: bool | NDArray[np.bool_],
+) -> _Rows:
+    time_s = time.time() if wall_time is None else wall_time
+    return _Rows(steps, time_s, by_tag, np.broadcast_to(critical, len(steps)))
+
+
+def _vectors(
+    names: Sequence[str], values: Mapping[str, NDArray[Any]], count: int
+) -> NDArray[np.float32]:
+    """Returns (count, len(names)), what `values` has of `names`; `NOT_RECORDED` for the others."""
+    unknown = np.full(count, schema.NOT_RECORDED)
+    with np.errstate(over="ignore"):  # beyond float32 is infinity
+        columns = [np.asarray(values.get(name, unknown)).astype("<f4") for name in names]
+    return np.stack(columns, axis=1)
+
+
+def _continue(rows: _Rows, i: int, dropped: _Rows) -> None:
+    """Makes record `i` of `rows` cover the updates of the one before it, which was dropped: no peak is lost."""
+    later, earlier = rows.by_tag[schema.STEP_TAG][i], dropped.by_tag[schema.STEP_TAG][0]
+    at = schema.STEP_STATS.index
+    counts = [at(name) for name in _COUNTS]
+    later[counts] += earlier[counts]
+    later[at("thinned")] += 1
+    if np.isnan(later[at("since_restart")]):
+        later[at("since_restart")] = earlier[at("since_restart")] + rows.steps[i] - dropped.steps[0]
+    if _is_peak(earlier[at("loss_peak")], later[at("loss_peak")]):
+        later[at("loss_peak")] = earlier[at("loss_peak")]
+    peak, step = (
+        schema.statistic_tag(name) for name in ("gradient_norm_peak", "gradient_norm_peak_step")
     )
-    value.tensor.dtype = types_pb2.DT_STRING
-    value.tensor.string_val.append(table.SerializeToString())
+    if peak in rows.by_tag:
+        was = _is_peak(dropped.by_tag[peak][0], rows.by_tag[peak][i])
+        for tag in {peak, step} & set(rows.by_tag):
+            rows.by_tag[tag][i][was] = dropped.by_tag[tag][0][was]
+
+
+def _is_peak(earlier: NDArray[Any], later: NDArray[Any]) -> NDArray[np.bool_]:
+    """Tells where `earlier` is the larger one; NaN counts as the largest, the first one if both are."""
+    return np.isnan(earlier) | (earlier > later)
+
+
+def _first_event(tags: Mapping[str, Any], table: schema.LayerTable | None) -> event_pb2.Event:
+    """Returns an event that holds `table`, if any, and, for each of `tags`, metadata and no value yet."""
+    event = event_pb2.Event()
+    if table is not None:
+        value = event.summary.value.add(
+            tag=schema.LAYERS_TAG, metadata=_metadata("Layers and hyperparameters")
+        )
+        value.tensor.dtype = types_pb2.DT_STRING
+        value.tensor.string_val.append(table.SerializeToString())
     for tag, values in tags.items():
         value = event.summary.value.add(tag=tag, metadata=_metadata(tag))
         value.tensor.dtype = types_pb2.DT_FLOAT
@@ -225,7 +402,8 @@ def _without_metadata(event: event_pb2.Event) -> event_pb2.Event:
     """Returns the event that follows the first: only values."""
     later = event_pb2.Event()
     later.CopyFrom(event)
-    del later.summary.value[0]
+    if later.summary.value[0].tag == schema.LAYERS_TAG:
+        del later.summary.value[0]
     for value in later.summary.value:
         value.ClearField("metadata")
     return later

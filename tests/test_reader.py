@@ -2,7 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from synthetic import LAYERS, healthy_stats, write_run
+from synthetic import ADAM, LAYERS, healthy_stats, write_run
 
 from adamax_tb import read_runs, schema
 from adamax_tb.reader import scan_runs
@@ -104,12 +104,12 @@ def test_a_logdir_that_is_not_there_is_named(tmp_path):
 
 
 def test_an_unknown_statistic_is_refused_with_the_known_ones(tmp_path):
-    write_run(tmp_path / "a", [1], {}, states="m", optimizer="Adam")
+    write_run(tmp_path / "a", [1], {}, has=ADAM, optimizer="Adam")
     run = read_runs(tmp_path)["a"]
     assert "m_rms" in run.statistics
     with pytest.raises(KeyError, match="u_mean.*m_rms"):
         run.stat("u_mean")
-    assert set(healthy_stats([1], states="m")) == set(run.statistics)
+    assert set(healthy_stats([1], has=ADAM)) == set(run.statistics)
 
 
 def test_a_newer_format_is_refused_with_the_remedy(tmp_path, monkeypatch):
@@ -142,3 +142,49 @@ def test_a_link_that_leads_back_is_followed_once(tmp_path):
     write_run(tmp_path / "a", [1])
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
     assert list(read_runs(tmp_path)) == ["a"]
+
+
+def test_a_flight_of_the_past_that_was_replaced_is_gone(tmp_path):
+    flight = {"steps": range(3, 11), "gradient_norm": np.full((8, 4), 7), "loss": np.arange(8)}
+    write_run(tmp_path / "a", range(1, 11), flight={**flight, "reason": "nonfinite loss"})
+    whole = read_runs(tmp_path)["a"].flight
+    assert whole.steps.tolist() == list(range(3, 11))
+    assert whole.loss.tolist() == list(range(8))
+    assert whole.reasons == ("nonfinite loss",) * 8
+    write_run(tmp_path / "a", [6, 7, 8])
+    assert read_runs(tmp_path)["a"].flight.steps.tolist() == [3, 4, 5]
+    write_run(tmp_path / "a", [1, 2, 3, 4])
+    run = read_runs(tmp_path)["a"]
+    assert run.steps.tolist() == [1, 2, 3, 4]
+    assert run.flight is None
+
+
+def test_a_flight_after_a_resume_takes_the_place_of_the_old_one(tmp_path):
+    old = {"steps": range(3, 11), "gradient_norm": np.full((8, 4), 7)}
+    new = {"steps": range(5, 9), "gradient_norm": np.full((4, 4), 8), "reason": "interrupt"}
+    write_run(tmp_path / "a", range(1, 11), flight=old)
+    write_run(tmp_path / "a", range(6, 9), flight=new)
+    flight = read_runs(tmp_path)["a"].flight
+    assert flight.steps.tolist() == [3, 4, 5, 6, 7, 8]
+    assert flight.gradient_norm[:, 0].tolist() == [7, 7, 8, 8, 8, 8]
+    assert flight.reasons == ("nonfinite gradient",) * 2 + ("interrupt",) * 4
+
+
+def test_a_flight_has_the_runs_layers_as_they_came(tmp_path):
+    write_run(tmp_path / "a", [1, 2], flight={"steps": [1, 2]})
+    grown = (*LAYERS, ("head/kernel", (3, 2)))
+    write_run(tmp_path / "a", [3, 4], layers=grown, flight={"steps": [3, 4]})
+    flight = read_runs(tmp_path)["a"].flight
+    bits = flight.gradient_norm.view(np.uint32)
+    assert bits[:2, -1].tolist() == [0x7FFFFFFF] * 2
+    assert flight.gradient_norm[2:, -1].tolist() == [1, 1]
+    assert np.all(flight.gradient_norm[:, 0] == 1)
+
+
+def test_a_flight_in_the_torn_end_of_a_file_is_read_as_far_as_it_is_whole(tmp_path):
+    path = Path(write_run(tmp_path / "a", range(1, 21), flight={"steps": range(11, 21)}))
+    path.write_bytes(path.read_bytes()[:-5])
+    run = read_runs(tmp_path)["a"]
+    assert run.steps.tolist() == list(range(1, 21))
+    assert run.flight.steps.tolist() == list(range(11, 20))
+    assert len(run.notes) == 1
