@@ -1,7 +1,7 @@
 """adamax-tb: the optimizer-health panel of TensorBoard.
 
-`OptimizerHealth` and `AdaMax` are for training and need Keras; `read_runs` and `diagnose` need neither Keras nor
-TensorFlow. Each is imported when it is first asked for.
+`OptimizerHealth`, `record` and `AdaMax` are for training and need Keras; `read_runs` and `diagnose` need neither Keras
+nor TensorFlow. Each is imported when it is first asked for.
 """
 
 import importlib
@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "AdaMax": "optimizer",
     "OptimizerHealth": "callback",
+    "record": "loop",
     "read_runs": "reader",
     "diagnose": "rules",
     "Finding": "rules",

@@ -8,7 +8,20 @@ from typing import Any
 
 import tensorflow as tf
 
+try:
+    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+except (
+    ImportError
+):  # not public: without it XLA steps with loops of the user's own are not recorded
+    GraphOrParentsInXlaContext = None
+
 Tensor = Any  # TensorFlow ships no types
+
+
+def compiled_by_xla() -> bool:
+    """Tells whether what is being traced is for XLA to compile: a tf.function with jit_compile=True, or inside one."""
+    graph = tf.compat.v1.get_default_graph()
+    return GraphOrParentsInXlaContext is not None and bool(GraphOrParentsInXlaContext(graph))
 
 
 def run_if(
@@ -16,6 +29,7 @@ def run_if(
     then: Callable[..., Tensor],
     inputs: list[Tensor],
     otherwise: Callable[..., Tensor] | None = None,
+    traced_before: dict[Any, Any] | None = None,
 ) -> Tensor:
     """Returns `then(*inputs)` if `condition` holds, else `otherwise(*inputs)` (by default the second input).
 
@@ -26,6 +40,8 @@ def run_if(
         then: returns one tensor; may write to the resources among `inputs`.
         inputs: tensors, IndexedSlices and resource handles.
         otherwise: as `then`, of the same type and shape.
+        traced_before: keeps what was traced, for the next call with inputs of the same types and shapes: Keras traces
+            a training step twice. The caller answers for it that the branches are the same then.
     """
     otherwise = otherwise or (lambda *args: args[1])
     if tf.executing_eagerly():
@@ -39,7 +55,13 @@ def run_if(
 
         return tf.function(packed, autograph=False).get_concrete_function(*specs)
 
-    branches = [traced(then), traced(otherwise)]
+    known = {} if traced_before is None else traced_before
+    branches = known.get(tuple(specs))
+    if branches is None:
+        branches = known[tuple(specs)] = [traced(then), traced(otherwise)]
+    for branch in branches:  # one input too many stops the process, not the training
+        if branch.captured_inputs:
+            raise ValueError(f"A branch uses {branch.captured_inputs}, which must be inputs.")
     outputs = branches[0].outputs
     (result,) = tf.raw_ops.If(
         cond=condition,

@@ -277,6 +277,8 @@ class AdaMax(keras.optimizers.Adamax):
             return
         # Stock raises beta_1 to the power t once per variable; once per step is enough.
         correction = self._bias_correction()
+        if isinstance(learning_rate, keras.Variable):  # once is enough for reading it, too
+            learning_rate = tf.convert_to_tensor(learning_rate)
 
         def update(variable: Any, gradient: Any, learning_rate: Any, correction: Any) -> None:
             self._update(gradient, variable, learning_rate, correction)

@@ -1,17 +1,20 @@
 """The device side of a record: watches an optimizer's updates and keeps their statistics in one device buffer.
 
-It reads nothing back during a step and writes no file: `callback` drains it.
+It reads nothing back during a step and writes no file: `recording` drains it.
 
-The buffer is one float32 matrix of `len(layers) + len(HEADER)` columns, the header last:
+The buffer is one float32 matrix of `layers + len(HEADER)` columns, the header last:
 
     rows 0 … ring-1                 the sentinel: gradient norms of update t in row t % ring, every update
     then BLOCK rows                 for each record slot: non-finite counts, then `stats.COLUMNS`
 
 `slots` records fit between two drains; as many more slots take updates off the regular steps, the first ones whose
-gradient is not finite.
+gradient or loss is not finite; on a GPU under XLA one more takes what nobody wants.
 """
 
+import re
+import time
 import warnings
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,39 +25,25 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from adamax_tb import rows, stats
-from adamax_tb.branch import read, run_if
-from adamax_tb.stats import COLUMNS, Moments, Reducer, Tensor
+from adamax_tb.branch import compiled_by_xla, read, run_if
+from adamax_tb.optimizer import AdaMax
+from adamax_tb.schema import NOT_RECORDED
+from adamax_tb.slots import Kind, kinds_of
+from adamax_tb.stats import COLUMNS, Reducer, Tensor, Update
 
-#: A step is two numbers, because float32 counts to 2**24 only.
-HEADER = ("step_high", "step_low", "loss", "learning_rate", "loss_scale", "t")
-_STEP_BASE = 2**20
-SENTINEL_STEPS = 128
+#: `step` is the update's number less 1, modulo `_STEP_MODULUS`: float32 counts so far. `growth` is LossScaleOptimizer's
+#: count of updates since it last changed the scale, `began` the updates made before AdaMax's last restart.
+HEADER = ("step", "loss", "learning_rate", "loss_scale", "began", "growth")
+_STEP_MODULUS = 2**24
+#: How many updates before something went wrong are kept.
+FLIGHT_STEPS = 128
 BLOCK = 1 + len(COLUMNS)
+#: Records wait on the device until there are this many, or the buffer would hold more than so many numbers: a drain
+#: costs the host 1 ms, as much as a step of a small model.
+PENDING_RECORDS = 16
+BUFFER_ENTRIES = 2**20
+MOST_EVERY = 1000
 _HOOKS = ("_distributed_tf_update_step", "_clip_gradients", "scale_loss")
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How a kind of optimizer keeps the state that `stats` reads, and how it turns it into a step.
-
-    Attributes:
-        states: "mu" with a first moment and an infinity norm, "m" with a first moment and another denominator, "" if
-            it is not known what the state means.
-        moments: (optimizer, variable's index) → keras variables m and scale's source; none if they are not known.
-        scale: scale's source → scale.
-        rate: (optimizer, learning rates (R,), the paper's t (R,)) → what m / (scale + epsilon) is multiplied by.
-    """
-
-    states: str
-    moments: Callable[[Any, int], tuple[Any, ...]]
-    scale: Callable[[Tensor], Tensor]
-    rate: Callable[[Any, Any, Any], Any]
-
-
-def _t(optimizer: Any) -> Any:
-    """Returns the paper's t of the update under way: AdaMax counts it from its last restart."""
-    restarts = hasattr(optimizer, "restart_clock")
-    return optimizer.t if restarts else optimizer.iterations + 1
 
 
 def _row_count(optimizer: Any, index: int) -> rows.RowCount | None:
@@ -63,39 +52,70 @@ def _row_count(optimizer: Any, index: int) -> rows.RowCount | None:
     return lazy.count(index) if isinstance(lazy, rows.LazyRows) else None
 
 
-def _adam_second(optimizer: Any, index: int) -> Any:
-    return (optimizer._velocity_hats if optimizer.amsgrad else optimizer._velocities)[index]
+#: What a loop of the user's traces is Python, too: AutoGraph need not read it.
+_plain: Callable[[Any], Any] = tf.autograph.experimental.do_not_convert
 
 
-_KINDS: tuple[tuple[type, Kind], ...] = (
-    (
-        keras.optimizers.Adamax,
-        Kind(
-            "mu",
-            lambda o, i: (o._m[i], o._u[i]),
-            lambda u: u,
-            lambda o, lr, t: lr / (1 - float(o.beta_1) ** t),
-        ),
-    ),
-    (
-        keras.optimizers.Adam,
-        Kind(
-            "m",
-            lambda o, i: (o._momentums[i], _adam_second(o, i)),
-            lambda v: tf.sqrt(v),
-            lambda o, lr, t: lr * (1 - float(o.beta_2) ** t) ** 0.5 / (1 - float(o.beta_1) ** t),
-        ),
-    ),
-)
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """What the sentinel saw of N updates, oldest first.
 
+    Attributes:
+        steps: (N,) int64.
+        norms: (N, L) float32, gradient norm before clipping of each.
+        headers: (N, len(HEADER)) float32.
+    """
 
-#: Any other optimizer: its gradients and weights.
-_OTHER = Kind("", lambda o, i: (), lambda u: u, lambda o, lr, t: lr)
+    steps: NDArray[np.int64]
+    norms: NDArray[np.float32]
+    headers: NDArray[np.float32]
 
+    def header(self, name: str) -> NDArray[np.float64]:
+        """Returns (N,), the entry `name` of `HEADER` of each update."""
+        return self.headers[:, HEADER.index(name)].astype(np.float64)
 
-def kind_of(optimizer: Any) -> Kind:
-    """Returns how to read `optimizer`'s state."""
-    return next((kind for known, kind in _KINDS if isinstance(optimizer, known)), _OTHER)
+    @property
+    def bad(self) -> NDArray[np.bool_]:
+        """(N,), whether a gradient, or the loss where it is known, is not finite."""
+        loss = np.ascontiguousarray(self.headers[:, HEADER.index("loss")])
+        known = loss.view(np.uint32) != NOT_RECORDED.view(np.uint32)
+        return np.logical_or(~self.finite, known & ~np.isfinite(loss))
+
+    @property
+    def restarted(self) -> NDArray[np.bool_]:
+        """(N,), whether m and u were cleared before the update."""
+        return np.logical_and(_t(self.steps, self.headers) == 1, self.steps > 1)
+
+    @property
+    def finite(self) -> NDArray[np.bool_]:
+        """(N,), whether every gradient is finite."""
+        return np.logical_and.reduce(np.isfinite(self.norms), axis=1)
+
+    def skipped(
+        self, growth_steps: int, per_update: int, first_scale: float
+    ) -> NDArray[np.float64]:
+        """Returns (N,), how many batches loss scaling threw away between each update and the one before.
+
+        A batch that is thrown away halves the scale; `growth_steps` in a row that are not double it.
+
+        Args:
+            growth_steps: after how many batches the scale is doubled.
+            per_update: batches per update.
+            first_scale: the scale before update 1.
+
+        Returns:
+            NaN for the first of the updates, unless it is update 1.
+        """
+        scale, growth = self.header("loss_scale"), self.header("growth")
+        before = np.concatenate([[first_scale], scale[:-1]])
+        grown = np.concatenate([[False], growth[:-1] + per_update >= growth_steps])
+        halved = np.round(np.log2(before * np.where(grown, 2.0, 1.0) / scale))
+        if self.steps.size and self.steps[0] != 1:
+            halved[0] = np.nan
+        return np.maximum(halved, 0)
+
+    def __getitem__(self, which: slice) -> "Updates":
+        return Updates(self.steps[which], self.norms[which], self.headers[which])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +123,16 @@ class Drained:
     """What one drain brought to the host, oldest first.
 
     Attributes:
-        sentinel_steps: (N,) int64, the updates since the last record of the last drain.
-        sentinel: (N, L) float32, gradient norm before clipping of each.
-        losses: (N,) float32, NaN where unknown.
-        restarted: (N,) bool, whether m and u were cleared before the update.
+        sentinel: the updates since the last record of the last drain.
+        held: all updates that the device still knows, at least `FLIGHT_STEPS` if so many were made.
         steps: (R,) int64, the recorded steps since the last drain.
         headers: (R, len(HEADER)) float32.
         nonfinite: (R, L) float32, counts.
         columns: (R, len(COLUMNS), L) float32.
     """
 
-    sentinel_steps: NDArray[np.int64]
-    sentinel: NDArray[np.float32]
-    losses: NDArray[np.float32]
-    restarted: NDArray[np.bool_]
+    sentinel: Updates
+    held: Updates
     steps: NDArray[np.int64]
     headers: NDArray[np.float32]
     nonfinite: NDArray[np.float32]
@@ -126,10 +142,62 @@ class Drained:
         """Returns (R,), the entry `name` of `HEADER` of each record."""
         return self.headers[:, HEADER.index(name)].astype(np.float64)
 
+    @property
+    def t(self) -> NDArray[np.float64]:
+        """(R,), the paper's t: updates since the last restart, counted from 1."""
+        return _t(self.steps, self.headers)
+
     def windows(self) -> list[slice]:
         """Returns for each record the rows of `sentinel` since the record before it, its own the last."""
-        ends = np.searchsorted(self.sentinel_steps, self.steps, side="right").tolist()
+        ends = np.searchsorted(self.sentinel.steps, self.steps, side="right").tolist()
         return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+
+
+#: Optimizer → who watches it.
+_WATCHING: "weakref.WeakKeyDictionary[Any, list[Recorder]]" = weakref.WeakKeyDictionary()
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """The watched variables of one update under way, as the graph has them; entry i of each belongs to one variable.
+
+    Attributes:
+        places: the columns of the buffer.
+        gradients: as they were applied.
+        unclipped: before clipping, None if nothing was clipped.
+        weights: the variables themselves.
+        kinds: how the optimizer updates them.
+        slots: the variables of its state.
+        counts: updates made and each row's last one, for what is updated row by row, else None.
+    """
+
+    places: list[int]
+    gradients: list[Tensor]
+    unclipped: list[Tensor] | None
+    weights: list[Any]
+    kinds: list[Kind]
+    slots: list[list[Any]]
+    counts: list[tuple[Any, Any] | None]
+
+    @property
+    def stored(self) -> list[Any]:
+        """All variables to be read: of each its weights, slots and counts."""
+        return [
+            variable
+            for weight, slots, counts in zip(self.weights, self.slots, self.counts, strict=True)
+            for variable in (weight, *slots, *(counts or ()))
+        ]
+
+
+class _Hook:
+    """A method of an optimizer's that is called in place of the class's, and the one of the instance's before it."""
+
+    def __init__(self, call: Callable[..., Any], inner: Any) -> None:
+        self._call, self.inner = call, inner
+
+    @_plain
+    def __call__(self, *arguments: Any) -> Any:
+        return self._call(*arguments)
 
 
 class Recorder:
@@ -141,49 +209,97 @@ class Recorder:
     Args:
         optimizer: a Keras optimizer, or a LossScaleOptimizer around one.
         every: a record is taken at updates divisible by this, and at update 1.
-        steps_per_drain: how many updates may pass between two drains.
-        xla: whether the training step is compiled by XLA.
+        steps_per_call: how many updates may pass between two looks of the host.
+        variables: a regular expression that the path of a variable must hold somewhere to be watched.
+        adjustable: whether `every` may be set later, up to `most`.
     """
 
     def __init__(
-        self, optimizer: Any, every: int, steps_per_drain: int = 1, xla: bool = False
+        self,
+        optimizer: Any,
+        every: int,
+        steps_per_call: int = 1,
+        variables: str | None = None,
+        adjustable: bool = False,
     ) -> None:
         self.outer = optimizer
         self.optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-        self.kind = kind_of(self.optimizer)
         self.every = every
-        self._reducer = Reducer(xla, pieces=not tf.config.list_logical_devices("GPU"))
-        self.ring = max(SENTINEL_STEPS, every + steps_per_drain)
-        self.slots = steps_per_drain // every + 2
         self.buffer: Any = None
-        self.present: NDArray[np.bool_] | None = None
+        self.kinds: list[Kind] = []
+        self.present: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        #: The most that `every` may be set to; known with the number of variables.
+        self.most = every
+        self._gpu = bool(tf.config.list_logical_devices("GPU"))
+        self._pattern = variables
+        self._steps_per_call = steps_per_call
+        self._adjustable = adjustable
+        self._cadence: Any = None
+        self._ring = self._slots = 0
+        self._traced: dict[Any, dict[Any, Any]] = {}
         self._loss: Tensor = None
         self._unclipped: list[Tensor] | None = None
-        self._last_drained = -1
+        self._last_drained = 0
 
     @property
     def variables(self) -> list[Any]:
-        """The L trainable variables, in model order."""
-        return list(self.optimizer._trainable_variables)
+        """The L variables that are watched, in model order."""
+        return [self.optimizer._trainable_variables[i] for i in self.watched]
+
+    @property
+    def watched(self) -> list[int]:
+        """The optimizer's indices of `variables`."""
+        paths = [v.path for v in self.optimizer._trainable_variables]
+        return [i for i, path in enumerate(paths) if re.search(self._pattern or "", path)]
+
+    def set_every(self, every: int) -> None:
+        """Takes records at updates divisible by `every` from now on; what was recorded must have been drained."""
+        if self.every == every:
+            return
+        self.every = every
+        self._cadence.assign(every)
+        spare = tf.range(self._ring + self._slots * BLOCK, self._ring + 2 * self._slots * BLOCK)
+        forgotten = tf.fill([self._slots * BLOCK, self.buffer.shape[1]], -1.0)
+        self.buffer.scatter_update(tf.IndexedSlices(forgotten, spare))
 
     def attach(self) -> None:
-        """Starts watching. The training function must be traced anew afterwards."""
-        for name in _HOOKS:
-            owner = self.outer if name == "scale_loss" else self.optimizer
-            original = getattr(owner, name)
-            owner.__dict__[name] = getattr(self, name)(original)
+        """Starts watching, beside others. The training function must be traced anew afterwards."""
+        watching = _WATCHING.setdefault(self.optimizer, [])
+        if self not in watching:
+            watching.append(self)
+            self._rewire()
 
     def detach(self) -> None:
-        """Stops watching and leaves the optimizer as it was before `attach`."""
+        """Stops watching; when nobody watches any more, the optimizer is as it was."""
+        watching = _WATCHING.get(self.optimizer, [])
+        if self in watching:
+            watching.remove(self)
+            self._rewire()
+
+    def _rewire(self) -> None:
         for name in _HOOKS:
             owner = self.outer if name == "scale_loss" else self.optimizer
-            owner.__dict__.pop(name, None)
+            hook = owner.__dict__.pop(name, None)
+            while isinstance(hook, _Hook):
+                hook = hook.inner
+            if hook is not None:  # somebody else's
+                owner.__dict__[name] = hook
+            for recorder in _WATCHING[self.optimizer]:
+                before = owner.__dict__.get(name)
+                call = getattr(recorder, name)(getattr(owner, name))
+                owner.__dict__[name] = _Hook(call, before)
+
+    @_plain
+    def take_loss(self, loss: Tensor) -> None:
+        """Keeps the loss of the update that comes next."""
+        self._loss = loss
 
     # The hooks. Each gets the method it stands before and returns what is called in its place.
 
     def scale_loss(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Keeps the loss that the gradients are taken of."""
 
+        @_plain
         def scale_loss(loss: Tensor) -> Tensor:
             self._loss = loss
             return original(loss)
@@ -193,6 +309,7 @@ class Recorder:
     def _clip_gradients(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Keeps the gradients as they are before clipping, where they are clipped at all."""
 
+        @_plain
         def clip_gradients(grads: Sequence[Tensor]) -> Sequence[Tensor]:
             clipped = original(grads)
             self._unclipped = None if clipped is grads else list(grads)
@@ -203,6 +320,7 @@ class Recorder:
     def _distributed_tf_update_step(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Observes each update after it was made: only here is the gradient the one applied, once per update."""
 
+        @_plain
         def update_step(distribution: Any, grads_and_vars: Any, learning_rate: Tensor) -> None:
             grads_and_vars = list(grads_and_vars)
             original(distribution, grads_and_vars, learning_rate)
@@ -213,162 +331,264 @@ class Recorder:
 
         return update_step
 
+    def _create(self, distribution: Any) -> None:
+        watched = self.watched
+        if not watched:
+            paths = [variable.path for variable in self.optimizer._trainable_variables]
+            raise ValueError(
+                f"Argument `variables`: {self._pattern!r} is found in no variable's path. There are: "
+                f"{', '.join(paths[:5])}{', …' if len(paths) > 5 else ''}"
+            )
+        self.kinds = kinds_of(self.optimizer, watched)
+        columns = len(watched) + len(HEADER)
+        if self._adjustable:
+            self.most = max(self.every, min(MOST_EVERY, BUFFER_ENTRIES // columns))
+        self._slots = (
+            PENDING_RECORDS + self._steps_per_call // (1 if self._adjustable else self.every) + 2
+        )
+        room = max(0, BUFFER_ENTRIES // columns - self._slots * BLOCK)
+        waiting = min(PENDING_RECORDS * self.every, room)
+        self._ring = FLIGHT_STEPS + max(self.every, self.most) + self._steps_per_call + waiting
+        first = _first_replica(distribution)  # a strategy mirrors variables
+
+        def variable(value: Any) -> Any:
+            return first(tf.Variable(value, trainable=False, name="optimizer_health"))
+
+        if self._adjustable:
+            self._cadence = variable(tf.constant(self.every, tf.int64))
+        height = self._ring + (2 * self._slots + self._gpu) * BLOCK
+        self.buffer = variable(tf.fill([height, columns], -1.0))
+
+    @property
+    def pending(self) -> int:
+        """How many records may wait on the device."""
+        free = self._ring - FLIGHT_STEPS - self._steps_per_call
+        return max(1, min(PENDING_RECORDS, free // self.every))
+
     def _observe(self, distribution: Any, grads_and_vars: list[Any], learning_rate: Tensor) -> None:
-        variables = self.variables
         with tf.init_scope():
             if self.buffer is None:
-                height = self.ring + 2 * self.slots * BLOCK
-                shape = (height, len(variables) + len(HEADER))
-                variable = tf.Variable(tf.zeros(shape), trainable=False, name="optimizer_health")
-                self.buffer = _first_replica(distribution)(variable)  # a strategy mirrors it
-        indices = [self.optimizer._get_variable_index(variable) for _, variable in grads_and_vars]
-        self.present = np.isin(np.arange(len(variables)), indices)
+                self._create(distribution)
         first = _first_replica(distribution)
-        gradients = [first(gradient) for gradient, _ in grads_and_vars]
-        unclipped = self._reachable_unclipped(len(gradients))
-        norms = [self._l2(g) for g in unclipped or gradients]
-        step = tf.cast(keras.ops.convert_to_tensor(self.optimizer.iterations), tf.int64) + 1
-        header = self._header(first, step, learning_rate)
-        norms = tf.stack(norms)
-        self.buffer.scatter_update(
-            tf.IndexedSlices(
-                tf.concat([self._spread(norms, indices), header], axis=0), step % self.ring
-            )
+        xla = compiled_by_xla()
+        # under XLA pieces take as long, and twice as long to compile
+        reducer = Reducer(xla, pieces=not self._gpu and not xla)
+        # there a branch in the step stops the host at every step: 1.27 of a step (DESIGN 7)
+        always = xla and self._gpu
+        made = self._made(first, grads_and_vars)
+        self.present = np.isin(np.arange(len(self.kinds)), made.places)
+        iterations = tf.cast(tf.convert_to_tensor(self.optimizer.iterations), tf.int64)
+        learning_rate = tf.convert_to_tensor(first(learning_rate))
+        loss = self._reachable_loss()
+        norms = stats.norms([self._counted(g) for g in made.unclipped or made.gradients], reducer)
+        seen = self._spread(norms, made.places) + self._header(
+            first, iterations, learning_rate, loss
         )
+        row = tf.stack(seen)
+        step = iterations + 1
+        self.buffer.scatter_update(tf.IndexedSlices(row, step % self._ring))
         # infinite too where the sum overflows: that is worth a record as well
-        finite = tf.math.is_finite(tf.reduce_sum(norms))
-        regular = (step % self.every == 0) | (step == 1)
+        finite = tf.math.is_finite(tf.reduce_sum(row if loss is not None else row[: -len(HEADER)]))
+        every = tf.constant(self.every, tf.int64)
+        if self._cadence is not None:
+            every = read(self._cadence.handle, tf.int64, [])
+        regular = (step % every) * iterations == 0  # also at update 1
+        scalars = {id(k): k.scalars(self.optimizer, learning_rate, step) for k in made.kinds}
 
-        weights = [first(variable) for _, variable in grads_and_vars]
-        state = [
-            tuple(first(x.value) for x in self.kind.moments(self.optimizer, index))
-            for index in indices
-        ]
-        counts = [_row_count(self.optimizer, index) for index in indices]
-        stored = []
-        for weight, pair, count in zip(weights, state, counts, strict=True):
-            stored += [weight, *pair]
-            stored += [] if count is None else [first(count.made), first(count.last)]
-
-        def write(
-            buffer: Tensor, slot: Tensor, step: Tensor, header: Tensor, *rest: Tensor
-        ) -> Tensor:
-            finite, gradients = rest[0], rest[1 : 1 + len(indices)]
-            values = [
-                read(handle, x.dtype, x.shape)
-                for handle, x in zip(rest[1 + len(indices) :], stored, strict=True)
-            ]
-            layers, upcoming = [], iter(values)
-            for gradient, pair, count in zip(gradients, state, counts, strict=True):
-                weight, *moments = (next(upcoming) for _ in (gradient, *pair))
-                missed = None if count is None else next(upcoming) - next(upcoming)
-                gradient = tf.ensure_shape(_dense(gradient), weight.shape)
-                layers.append((gradient, weight, self._moments(weight, moments, missed)))
-            block = self._block(layers, header, finite, indices)
-            places = self.ring + slot * BLOCK + tf.range(BLOCK, dtype=tf.int64)
-            tf.raw_ops.ResourceScatterUpdate(resource=buffer, indices=places, updates=block)
+        def write(buffer: Tensor, slot: Tensor, row: Tensor, finite: Tensor, *rest: Any) -> Tensor:
+            numbers, gradients, handles = rest
+            by_kind = dict(zip(scalars, numbers, strict=True))
+            norms = [row[place] for place in made.places] if made.unclipped is None else None
+            updates = self._updates(made, gradients, handles, by_kind, norms)
+            block = self._block(updates, row[-len(HEADER) :], finite, made.places, reducer)
+            into = self._ring + slot * BLOCK + tf.range(BLOCK, dtype=tf.int64)
+            tf.raw_ops.ResourceScatterUpdate(resource=buffer, indices=into, updates=block)
             return slot
 
         def record(
-            buffer: Tensor, step: Tensor, header: Tensor, regular: Tensor, *rest: Tensor
+            buffer: Tensor, step: Tensor, every: Tensor, regular: Tensor, *rest: Any
         ) -> Tensor:
-            slot, wanted = self._slot(buffer, step, regular, len(variables))
-            return run_if(wanted, write, [buffer, slot, step, header, *rest])
+            slot, wanted = self._slot(buffer, step, every, regular, loss is not None)
+            if always:
+                wanted &= regular | ~rest[1]  # `finite`: who branches has asked before
+                return write(buffer, tf.where(wanted, slot, 2 * self._slots), *rest)
+            return run_if(wanted, write, [buffer, slot, *rest])
 
         # gradients of embeddings are made dense inside, where they are needed
-        rest = [regular, finite, *gradients, *(x.handle for x in stored)]
-        run_if(regular | ~finite, record, [self.buffer.handle, step, header, *rest])
+        inputs = [self.buffer.handle, step, every, regular, row, finite]
+        inputs += [[*scalars.values()], made.gradients, [x.handle for x in made.stored]]
+        if always:
+            record(*inputs)
+        else:
+            by_row = tuple(counts is not None for counts in made.counts)
+            same = (tuple(made.places), by_row, made.unclipped is None, loss is None, xla)
+            traced_before = self._traced.setdefault(same, {})
+            run_if(regular | ~finite, record, inputs, traced_before=traced_before)
+
+    def _made(self, first: Callable[[Any], Any], grads_and_vars: list[Any]) -> "_Made":
+        """Returns the watched ones among the variables that the update under way changes."""
+        place = {index: i for i, index in enumerate(self.watched)}
+        given = [self.optimizer._get_variable_index(variable) for _, variable in grads_and_vars]
+        chosen = [i for i, index in enumerate(given) if index in place]
+        indices = [given[i] for i in chosen]
+        kinds = [self.kinds[place[index]] for index in indices]
+        unclipped = self._reachable_unclipped(len(given))
+        return _Made(
+            places=[place[index] for index in indices],
+            gradients=[self._summed(first(grads_and_vars[i][0]), given[i]) for i in chosen],
+            unclipped=None if unclipped is None else [unclipped[i] for i in chosen],
+            weights=[first(grads_and_vars[i][1]) for i in chosen],
+            kinds=kinds,
+            slots=[
+                [first(slot.value) for slot in kind.slots(self.optimizer, index)]
+                for kind, index in zip(kinds, indices, strict=True)
+            ],
+            counts=[
+                None if count is None else (first(count.made), first(count.last))
+                for count in (_row_count(self.optimizer, index) for index in indices)
+            ],
+        )
+
+    def _updates(
+        self,
+        made: "_Made",
+        gradients: list[Tensor],
+        handles: list[Tensor],
+        scalars: dict[int, tuple[Tensor, ...]],
+        norms: list[Tensor] | None,
+    ) -> list[Update]:
+        """Returns the updates of `made`, inside a branch, whose inputs the tensors are."""
+        stored = made.stored
+        values = iter(
+            [read(handle, x.dtype, x.shape) for handle, x in zip(handles, stored, strict=True)]
+        )
+        updates = []
+        for i, (gradient, kind) in enumerate(zip(gradients, made.kinds, strict=True)):
+            weight, *slots = (next(values) for _ in range(1 + len(made.slots[i])))
+            touched = None
+            if made.counts[i] is not None:
+                missed = next(values) - next(values)
+                slots, touched = self._decayed(slots, missed), missed == 0
+            updates.append(
+                Update(
+                    gradient=tf.ensure_shape(_dense(gradient), weight.shape),
+                    norm=None if norms is None else norms[i],
+                    weight=weight,
+                    slots=tuple(slots),
+                    kind=kind,
+                    scalars=tuple(scalars[id(kind)]),
+                    touched=touched,
+                )
+            )
+        return updates
 
     def _slot(
-        self, buffer: Tensor, step: Tensor, regular: Tensor, layers: int
+        self, buffer: Tensor, step: Tensor, every: Tensor, regular: Tensor, loss_known: bool
     ) -> tuple[Tensor, Tensor]:
         """Returns the slot of update `step`, and whether to record it there.
 
         A regular record always has one. Between any two there is one for the first bad update that follows a good one.
         """
-        interval = step // self.every
-        spare = self.slots + interval % self.slots
+        layers = len(self.kinds)
+        interval = step // every
+        spare = self._slots + interval % self._slots
         held = tf.raw_ops.ResourceGather(
             resource=buffer,
-            indices=tf.stack([(step - 1) % self.ring, self.ring + spare * BLOCK]),
+            indices=tf.stack([(step - 1) % self._ring, self._ring + spare * BLOCK]),
             dtype=tf.float32,
         )
         held.set_shape((2, layers + len(HEADER)))
-        was_finite = tf.math.is_finite(tf.reduce_sum(held[0, :layers]))
-        high, low = (tf.cast(held[1, layers + i], tf.int64) for i in (0, 1))
-        spare_step = high * _STEP_BASE + low
-        taken = (spare_step > 0) & (spare_step // self.every == interval)
-        slot = tf.where(regular, interval % self.slots, spare)
+        before = held[0] if loss_known else held[0, :layers]
+        was_finite = tf.math.is_finite(tf.reduce_sum(before))
+        # the buffer knows the step modulo a number that no two steps in it are apart
+        ago = (step - 1 - tf.cast(held[1, layers], tf.int64)) % _STEP_MODULUS
+        taken = (held[1, layers] >= 0) & ((step - ago) // every == interval)
+        slot = tf.where(regular, interval % self._slots, spare)
         return slot, regular | (was_finite & ~taken)
 
-    def _l2(self, gradient: Tensor) -> Tensor:
-        if isinstance(gradient, tf.IndexedSlices):
-            gradient = rows.counted_once(gradient).values
-        return self._reducer.l2(gradient)
+    def _summed(self, gradient: Tensor, index: int) -> Tensor:
+        """Returns `gradient` with the slices of an embedding's row added up, dense where that costs little."""
+        if not isinstance(gradient, tf.IndexedSlices):
+            return gradient
+        shape = self.optimizer._trainable_variables[index].shape
+        slices = gradient.values.shape
+        few = slices.num_elements() is None or np.prod(shape) > 4 * slices.num_elements()
+        # AdaMax makes it dense itself, unless it updates row by row: the same operation, done once
+        if few and (not isinstance(self.optimizer, AdaMax) or self.optimizer.rows is not None):
+            return gradient
+        return _dense(gradient)
 
-    def _moments(self, weight: Tensor, pair: list[Tensor], missed: Tensor) -> Moments:
-        """Returns the state of one variable; `missed` says how many updates each row has, None if none ever."""
-        m, source = pair or [tf.zeros_like(weight)] * 2
-        epsilon = float(self.optimizer.epsilon) if pair else 0.0
-        if missed is None:
-            return Moments(m, source, self.kind.scale, epsilon)
+    def _counted(self, gradient: Tensor) -> Tensor:
+        """Returns `gradient`, of IndexedSlices the values: what repeats added up."""
+        if isinstance(gradient, tf.IndexedSlices):
+            return rows.counted_once(gradient).values
+        return tf.convert_to_tensor(gradient)
+
+    def _decayed(self, slots: list[Tensor], missed: Tensor) -> list[Tensor]:
+        """Returns AdaMax's m and u as they would be without `lazy_rows`; each row has `missed` so many updates."""
         decays = (self.optimizer.beta_1, self.optimizer.beta_2)
-        m, source = (
-            x * rows.power(beta, missed, x) for x, beta in zip((m, source), decays, strict=True)
-        )
-        return Moments(m, source, self.kind.scale, epsilon, missed == 0)
+        return [x * rows.power(beta, missed, x) for x, beta in zip(slots, decays, strict=True)]
 
     def _block(
         self,
-        layers: Sequence[tuple[Tensor, Tensor, Moments]],
+        updates: list[Update],
         header: Tensor,
         finite: Tensor,
-        indices: list[int],
+        places: list[int],
+        reducer: Reducer,
     ) -> Tensor:
-        """Returns one record: (1 + len(COLUMNS), L + len(HEADER)) float32.
+        """Returns one record: (BLOCK, L + len(HEADER)) float32.
 
         Args:
-            layers: gradient, weight and moments of each variable that has a gradient.
+            updates: of each variable that has a gradient.
             header: (len(HEADER),).
             finite: () bool, whether every gradient is.
-            indices: the variables' places.
+            places: the variables' columns.
+            reducer: how to reduce.
         """
-        columns = [stats.layer_columns(*layer, self._reducer) for layer in layers]
-        gradients = [gradient for gradient, _, _ in layers]
         # counting costs a pass over every gradient: done only when a norm says so
         counts = run_if(
             ~finite,
             lambda *g: tf.stack([stats.nonfinite_count(x) for x in g]),
-            gradients,
+            [update.gradient for update in updates],
             otherwise=lambda *g: tf.zeros([len(g)]),
         )
-        matrix = tf.concat([counts[tf.newaxis], tf.stack(columns, axis=1)], axis=0)
-        matrix = tf.transpose(self._spread(tf.transpose(matrix), indices))
-        return tf.concat([matrix, tf.tile(header[tf.newaxis], [matrix.shape[0], 1])], axis=1)
+        columns = stats.columns(self.optimizer, updates, reducer)
+        found = tf.unstack(tf.concat([counts[:, tf.newaxis], columns], axis=1))
+        found = self._spread(found, places)
+        found += tf.unstack(tf.tile(header[:, tf.newaxis], [1, BLOCK]))
+        return tf.stack(found, axis=1)
 
-    def _spread(self, values: Tensor, indices: list[int]) -> Tensor:
+    def _spread(self, values: list[Tensor], places: list[int]) -> list[Tensor]:
         """Returns `values` (one per gradient) at their variables' places, 0 for variables with no gradient."""
-        count = len(self.variables)
-        if indices == list(range(count)):
-            return values
-        where = np.zeros(count, np.int32)
-        where[indices] = np.arange(1, len(indices) + 1)
-        padded = tf.concat([tf.zeros_like(values[:1]), values], axis=0)
-        return tf.gather(padded, where)
+        found = dict(zip(places, values, strict=True))
+        return [found.get(i, tf.zeros_like(values[0])) for i in range(len(self.kinds))]
 
-    def _header(
-        self, first: Callable[[Any], Tensor], step: Tensor, learning_rate: Tensor
-    ) -> Tensor:
-        """Returns (len(HEADER),) float32."""
+    def _reachable_loss(self) -> Tensor | None:
+        """Returns the () float32 loss of the update under way, None if it is not known."""
         loss, self._loss = self._loss, None
         if loss is None or not _reachable(loss):
-            loss = float("nan")
-        elif loss.shape.rank != 0:
-            loss = tf.reduce_mean(loss)
-        scale = getattr(self.outer, "dynamic_scale", self.optimizer.loss_scale_factor or 1.0)
-        numbers = [loss, first(learning_rate), scale, _t(self.optimizer)]
-        parts = tf.cast(tf.stack([step // _STEP_BASE, step % _STEP_BASE]), tf.float32)
-        return tf.concat([parts, tf.stack([keras.ops.cast(x, "float32") for x in numbers])], axis=0)
+            return None
+        return tf.cast(loss if loss.shape.rank == 0 else tf.reduce_mean(loss), tf.float32)
+
+    def _header(
+        self,
+        first: Callable[[Any], Tensor],
+        iterations: Tensor,
+        learning_rate: Tensor,
+        loss: Tensor | None,
+    ) -> list[Tensor]:
+        """Returns the () float32 numbers of `HEADER`."""
+        clock = getattr(self.optimizer, "restart_clock", None)
+        numbers = [
+            iterations % _STEP_MODULUS,
+            tf.constant(NOT_RECORDED) if loss is None else loss,
+            learning_rate,
+            getattr(self.outer, "dynamic_scale", self.optimizer.loss_scale_factor or 1.0),
+            0.0 if clock is None else clock.restarted_at,
+            getattr(self.outer, "step_counter", 0.0),
+        ]
+        return [keras.ops.cast(x, "float32") for x in numbers]
 
     def _reachable_unclipped(self, count: int) -> list[Tensor] | None:
         unclipped, self._unclipped = self._unclipped, None
@@ -377,10 +597,34 @@ class Recorder:
         tensors = tf.nest.flatten(unclipped, expand_composites=True)
         return unclipped if all(_reachable(tensor) for tensor in tensors) else None
 
+    def sentinel_cost(self) -> float:
+        """Returns about how many seconds watching one update takes, by trial on the weights: they are as large."""
+        values = [variable.value for variable in self.variables]
+        reducer = Reducer(xla=False, pieces=not self._gpu)
+
+        def watch_once(i: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
+            norms = stats.norms([tf.convert_to_tensor(x) for x in values], reducer)
+            return i + 1, total + tf.reduce_sum(tf.stack(norms))
+
+        @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow ships no types
+        def watch(times: Tensor) -> Tensor:
+            begin = (tf.zeros([], tf.int32), tf.zeros([]))
+            return tf.while_loop(lambda i, _: i < times, watch_once, begin, parallel_iterations=1)
+
+        def seconds(times: int) -> float:
+            count = tf.constant(times)
+            start = time.perf_counter()
+            watch(count)[1].numpy()
+            return time.perf_counter() - start
+
+        seconds(1)  # traces
+        once, more = (min(seconds(times) for _ in range(3)) for times in (1, 4))
+        return max(0.0, more - once) / 3
+
     def rewind(self, step: int) -> None:
         """Forgets what it knows if the optimizer stands at an earlier `step`: a checkpoint was loaded."""
         if self.buffer is not None and step < self._last_drained:
-            self.buffer.assign(tf.zeros_like(self.buffer))
+            self.buffer.assign(tf.fill(self.buffer.shape, -1.0))
             self._last_drained = step
 
     def drain(self) -> Drained | None:
@@ -393,32 +637,43 @@ class Recorder:
             return None
         buffer = self.buffer.numpy()
         layers = buffer.shape[1] - len(HEADER)
-        sentinel, blocks = (
-            buffer[: self.ring],
-            buffer[self.ring :].reshape(2 * self.slots, BLOCK, -1),
+        sentinel = buffer[: self._ring]
+        blocks = buffer[self._ring : self._ring + 2 * self._slots * BLOCK].reshape(
+            2 * self._slots, BLOCK, -1
         )
-        order, steps = _since(sentinel[:, layers:], self._last_drained)
-        chosen, recorded = _since(blocks[:, 0, layers:], self._last_drained)
+        order, steps = self._in_order(sentinel[:, layers])
+        held = Updates(steps, sentinel[order, :layers], sentinel[order, layers:])
+        new = int(np.searchsorted(steps, self._last_drained, side="right"))
+        chosen, recorded = self._in_order(blocks[:, 0, layers])
+        # a loop of the user's goes on meanwhile: the record of an update may be younger than the copy of the ring
+        new_record = (recorded > self._last_drained) & (recorded <= steps.max(initial=0))
+        chosen, recorded = chosen[new_record], recorded[new_record]
         if recorded.size:  # updates after it count towards the next record's peak
             self._last_drained = int(recorded[-1])
         return Drained(
-            sentinel_steps=steps,
-            sentinel=sentinel[order, :layers],
-            losses=sentinel[order, layers + HEADER.index("loss")],
-            restarted=(sentinel[order, layers + HEADER.index("t")] == 1) & (steps > 1),
+            sentinel=held[new:],
+            held=held,
             steps=recorded,
             headers=blocks[chosen, 0, layers:],
             nonfinite=blocks[chosen, 0, :layers],
             columns=blocks[chosen, 1:, :layers],
         )
 
+    def _in_order(self, held: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+        """Returns the rows whose `HEADER` step is `held`, in step order, and their steps. Unwritten rows have -1."""
+        (written,) = np.nonzero(held >= 0)
+        # no held step is as far from the last drained one as half the modulus
+        base = self._last_drained - _STEP_MODULUS // 2
+        steps = held[written].astype(np.int64) + 1
+        steps = base + (steps - base) % _STEP_MODULUS
+        order = np.argsort(steps, kind="stable")
+        return written[order], steps[order]
 
-def _since(headers: NDArray[np.float32], after: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Returns the rows whose step is after `after`, in step order, and their steps. Unwritten rows have step 0."""
-    steps = headers[:, 0].astype(np.int64) * _STEP_BASE + headers[:, 1].astype(np.int64)
-    order = np.argsort(steps, kind="stable")
-    order = order[steps[order] > max(after, 0)]
-    return order, steps[order]
+
+def _t(steps: NDArray[np.int64], headers: NDArray[np.float32]) -> NDArray[np.float64]:
+    began = headers[:, HEADER.index("began")].astype(np.float64)
+    # a restart that lies ahead is one that restoring an earlier checkpoint has undone
+    return np.asarray(steps - np.where(began > steps - 1, 0.0, began), np.float64)
 
 
 def _dense(gradient: Tensor) -> Tensor:

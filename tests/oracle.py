@@ -128,6 +128,8 @@ def _layer(step: Step, unclipped: Array) -> dict[str, float]:
     no_gradient = (g == 0).reshape(by_unit).all(axis=0)
     relative_m = (np.abs(m) * _inverse(u) * step.moved).reshape(by_unit).mean(axis=0)
     weights, moved = np.sqrt(np.sum(step.w**2)), np.sqrt(np.sum(step.update**2))
+    # u is AdaMax's, or the root of Adam's v
+    scale = {"min": u.min(), "mean": u.mean(), "max": u.max(), "zeros": np.mean(u == 0)}
     return {
         "gradient_norm": np.sqrt(np.sum(unclipped**2)),
         "clipped_gradient_norm": np.sqrt(np.sum(g**2)),
@@ -135,10 +137,7 @@ def _layer(step: Step, unclipped: Array) -> dict[str, float]:
         "gradient_zeros": np.mean(g == 0),
         "nonfinite": np.sum(~np.isfinite(g)),
         "m_rms": np.sqrt(np.mean(m**2)),
-        "u_min": u.min(),
-        "u_mean": u.mean(),
-        "u_max": u.max(),
-        "u_zeros": np.mean(u == 0),
+        **{f"{of}_{name}": value for of in "uv" for name, value in scale.items()},
         "step_size": step.step_size[seen].mean() if seen.any() else 0.0,
         "update_rms": np.sqrt(np.mean(step.update**2)),
         "update_max": np.abs(step.update).max(),

@@ -127,6 +127,42 @@ def test_runs_is_json_even_when_the_run_ended_in_nan(tmp_path, open_logdir):
     assert (run["first_loss"], run["last_loss"]) == (2.0, "NaN")
 
 
+def test_a_flight_record_is_announced_and_served(tmp_path, open_logdir):
+    steps = np.r_[3:6, 8:11]
+    norms = np.arange(24, dtype=np.float32).reshape(6, len(LAYERS))
+    norms[5, 1], norms[5, 2] = np.nan, np.inf
+    loss = np.array([5, 4, 3, 2, 1, np.nan], np.float32)
+    flight = {"steps": steps, "gradient_norm": norms, "loss": loss, "reason": "exception"}
+    write_run(tmp_path / "a", range(1, 11), flight=flight)
+    write_run(tmp_path / "b", range(1, 11))
+    client = open_logdir(tmp_path)
+    a, b = get_json(client, "runs")["runs"]
+    assert a["flight"] == {"first_step": 3, "last_step": 10, "updates": 6, "reason": "exception"}
+    assert b["flight"] is None
+    served_steps, served = get_table(client, "flight", run="a")
+    np.testing.assert_array_equal(served_steps, steps)
+    np.testing.assert_array_equal(served, np.column_stack([norms, loss]))
+
+
+def test_what_recording_took_and_loss_scaling_did_is_told(tmp_path, open_logdir):
+    numbers = {
+        "overhead": [np.nan, 0.5, 0.25, np.nan],
+        "loss_scale": [8, 4, 1, 1],
+        "skipped_steps": [0, 1, 2, np.nan],
+        "nonfinite_steps": [0, 1, 0, 0],
+    }
+    write_run(tmp_path / "a", range(1, 5), step_stats=numbers)
+    write_run(tmp_path / "b", range(1, 5))
+    write_run(tmp_path / "c", range(1, 5), step_stats={"loss_scale": np.ones(4)})
+    client = open_logdir(tmp_path)
+    names = ("overhead", "loss_scale", "loss_scaled", "skipped_steps")
+    told = [[run[name] for name in names] for run in get_json(client, "runs")["runs"]]
+    assert told == [[0.25, 1.0, True, 3], [None, None, False, 0], [None, 1.0, False, 0]]
+    for name, values in numbers.items():
+        _, served = get_table(client, "statistic", run="a", name=name)
+        np.testing.assert_array_equal(served[:, 0], np.float32(values))
+
+
 @pytest.mark.parametrize(
     ("route", "status"),
     [
@@ -137,6 +173,9 @@ def test_runs_is_json_even_when_the_run_ended_in_nan(tmp_path, open_logdir):
         ("statistic?run=../a&name=u_mean", 404),
         ("layer?run=a&name=nonsense", 404),
         ("layer?run=a", 400),
+        ("flight", 400),
+        ("flight?run=a", 404),
+        ("flight?run=b", 404),
     ],
 )
 def test_a_bad_request_gets_an_error_in_words(tmp_path, open_logdir, route, status):

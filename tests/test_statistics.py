@@ -14,14 +14,17 @@ import tensorflow as tf
 
 from adamax_tb import AdaMax, OptimizerHealth, read_runs, stats
 from adamax_tb.schema import STATS
-from adamax_tb.stats import COLUMNS, PIECE, Moments, Reducer
+from adamax_tb.slots import kinds_of
+from adamax_tb.stats import COLUMNS, PIECE, Reducer, Update
 
 Adam, Adamax = keras.optimizers.Adam, keras.optimizers.Adamax
 LossScaleOptimizer = keras.optimizers.LossScaleOptimizer
 
 PEAKS = {"gradient_norm_peak", "gradient_norm_peak_step"}
 U = {"u_min", "u_mean", "u_max", "u_zeros"}
-COUNTS = {"gradient_zeros", "nonfinite", "u_zeros", "dead_units"}
+V = {"v_min", "v_mean", "v_max", "v_zeros"}
+OTHERS = {"momentum_rms", "accumulator_min", "accumulator_mean", "accumulator_max"}
+COUNTS = {"gradient_zeros", "nonfinite", "u_zeros", "v_zeros", "dead_units"}
 EVERY_STATISTIC = {s.name for s in STATS}
 
 
@@ -137,7 +140,7 @@ def test_what_is_recorded_in_training_is_what_the_paper_gives(kind, jit_compile,
     np.testing.assert_array_equal(
         run.stat("gradient_norm_peak_step"), np.tile(run.steps[:, np.newaxis], 4)
     )
-    assert set(run.statistics) == EVERY_STATISTIC - (U if kind is Adam else set())
+    assert set(run.statistics) == EVERY_STATISTIC - OTHERS - (U if kind is Adam else V)
     assert run.stat("dead_units")[-1].tolist() == [0.25, 0.25, 0, 0]
     if kind is not Adam:  # 2 of 6 inputs, 2 of 8 units: 1 - 4/6 · 6/8
         np.testing.assert_allclose(run.stat("u_zeros")[-1], [0.5, 0.25, 0.25, 0], atol=1e-7)
@@ -283,7 +286,7 @@ def test_rows_of_an_embedding_that_repeat_count_once_with_their_sum(options, tmp
         assert_statistics(run, row, oracle.statistics(step, [raw]), DICTATED)
 
 
-LARGE = (1031, 509)  # two pieces of 515 rows and one row more
+LARGE = (1031, 509)  # eight pieces of 128 rows and seven rows more
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
@@ -299,26 +302,27 @@ def test_a_variable_reduced_in_pieces_has_the_statistics_of_the_whole(jit_compil
         assert_statistics(run, row, oracle.statistics(step), 5e-4)
 
 
-@pytest.mark.parametrize("xla", [False, True])
-@pytest.mark.parametrize("pieces", [False, True])
+SHAPES = [
+    (128, 512),  # a piece
+    (1030, 509),  # eight pieces and six rows more
+    LARGE,
+    (1545, 509),
+    (2, 650, 509),
+    (3, 300_001),  # a row is more than a piece
+    (600_000,),  # a single row
+    (600_000, 1),
+    (2, 3),
+    (1,),
+    (),
+]
+
+
+@pytest.mark.parametrize(("xla", "pieces"), [(False, True), (False, False), (True, False)])
 @pytest.mark.parametrize(
-    "shape",
-    [
-        (1030, 509),  # twice the rows of a piece: not cut
-        LARGE,
-        (1545, 509),  # three pieces
-        (1300, 509),
-        (2, 650, 509),
-        (3, 300_001),  # a row is more than a piece
-        (600_000,),  # a single row
-        (600_000, 1),
-        (2, 3),
-        (1,),
-        (),
-    ],
+    ("shape", "epsilon"),
+    [*((shape, 1e-7) for shape in SHAPES), ((2, 3), 0.0), (LARGE, 0.0)],
     ids=str,
 )
-@pytest.mark.parametrize("epsilon", [1e-7, 0.0])
 def test_raw_columns_do_not_depend_on_how_they_are_reduced(shape, epsilon, pieces, xla):
     random = np.random.default_rng(4)
     g, w, m = (random.normal(size=shape).astype(np.float32) for _ in range(3))
@@ -328,10 +332,11 @@ def test_raw_columns_do_not_depend_on_how_they_are_reduced(shape, epsilon, piece
             x[..., 0] = 0  # one dead unit
     if len(shape) > 1 and shape[-1] > 1:
         g[..., 1] = 0  # and one that only pauses
+    optimizer = AdaMax(epsilon=epsilon)
     reduce = tf.function(
-        lambda g, w, m, u: stats.layer_columns(
-            g, w, Moments(m, u, lambda u: u, epsilon), Reducer(xla, pieces)
-        ),
+        lambda *arrays: stats.columns(
+            optimizer, [of_adamax(optimizer, arrays)], Reducer(xla, pieces)
+        )[0],
         jit_compile=xla,
     )
     got = dict(zip(COLUMNS, reduce(*map(tf.constant, (g, w, m, u))).numpy(), strict=True))
@@ -341,8 +346,50 @@ def test_raw_columns_do_not_depend_on_how_they_are_reduced(shape, epsilon, piece
     for name, value in wanted.items():
         atol = 1e-4 * np.sqrt(g.size) * 10 if name == "descent" else 0
         assert got[name] == pytest.approx(value, rel=5e-4, abs=atol), name
-    for name in ("gradient_nonzeros", "u_nonzeros", "moved", "dead_units"):
+    for name in ("gradient_nonzeros", "scale_nonzeros", "moved", "dead_units"):
         assert got[name] == wanted[name]
+
+
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("pieces", [False, True])
+def test_small_variables_joined_have_the_columns_that_each_has_alone(pieces, xla):
+    shapes = [(2, 3), (64,), (), (70, 40), (3, 5, 7), (64,), (1, 1), (65,), (0, 3), (300, 200)]
+    random = np.random.default_rng(5)
+    arrays = []
+    for shape in shapes:
+        g, w, m = (random.normal(size=shape).astype(np.float32) for _ in range(3))
+        u = np.abs(m) + np.float32(0.1)
+        if len(shape) == 2 and shape[0] > 1:
+            for x in (g, m, u):
+                x[..., 0] = 0  # a dead unit
+            m[..., 1] *= 1e-9  # and one that would be, had it no gradient
+            g[..., 2] = 0  # and one that only pauses
+        arrays.append((g, w, m, u))
+    optimizer = AdaMax()
+    reduce = tf.function(
+        lambda arrays: stats.columns(
+            optimizer, [of_adamax(optimizer, x) for x in arrays], Reducer(xla, pieces)
+        ),
+        jit_compile=xla,
+        autograph=False,
+    )
+    found = reduce([tuple(map(tf.constant, x)) for x in arrays]).numpy()
+    for row, shape, x in zip(found, shapes, arrays, strict=True):
+        if not np.prod(shape):
+            assert (row == 0).all()
+            continue
+        wanted = raw_columns(*(a.astype(float) for a in x), 1e-7)
+        for name, value in wanted.items():
+            got = row[COLUMNS.index(name)]
+            # `descent` cancels
+            assert got == pytest.approx(value, rel=1e-5, abs=1e-4), (name, shape)
+
+
+def of_adamax(optimizer, arrays, touched=None):
+    """Returns an update that AdaMax made of a gradient, weights, m and u."""
+    g, w, m, u = arrays
+    (kind,) = kinds_of(optimizer, [0])
+    return Update(g, None, w, (m, u), kind, touched=touched)
 
 
 def raw_columns(g, w, m, u, epsilon):
@@ -353,20 +400,21 @@ def raw_columns(g, w, m, u, epsilon):
     return {
         "gradient_l2": norm([g]),
         "weight_l2": norm([w]),
-        "m_l2": norm([m]),
+        "state_l2": norm([m]),
         "update_l2": norm([direction]),
         "gradient_nonzeros": np.count_nonzero(g),
-        "u_nonzeros": np.count_nonzero(u),
+        "scale_nonzeros": np.count_nonzero(u),
         "moved": np.count_nonzero(u),
-        "u_sum": u.sum(),
+        "scale_sum": u.sum(),
         "inverse_sum": inverse.sum(),
         "saturation_sum": np.abs(direction).sum(),
         "descent": (g * direction).sum(),
         "gradient_max": np.abs(g).max(),
-        "u_max": u.max(),
-        "u_min_negated": -u.min(),
+        "scale_max": u.max(),
+        "scale_min_negated": -u.min(),
         "update_max": np.abs(direction).max(),
         "dead_units": dead.sum(),
+        "weight_product": 0,  # only for those who need it
     }
 
 
@@ -471,7 +519,7 @@ def test_a_step_that_loss_scaling_skips_is_no_update_and_is_counted(tmp_path):
     run = recorded_steps(model, [grads], tmp_path)
     assert run.steps.tolist() == [1, 2, 3, 4, 5, 6, 7]
     assert run.step_stat("loss_scale").tolist() == [1024] * 3 + [512] * 4
-    assert run.step_stat("skipped_steps")[-1] == 1
+    assert run.step_stat("skipped_steps").tolist() == [0, 0, 0, 1, 0, 0, 0]
     applied = np.delete(grads, 3, axis=0)
     for row, step in enumerate(expected_steps([applied], learning_rate=np.float32(0.01))):
         assert_statistics(run, row, oracle.statistics(step), DICTATED)
@@ -665,10 +713,9 @@ def test_a_large_table_of_lazy_rows_is_reduced_in_pieces(tmp_path):
     g[~touched] = 0
 
     def columns(pieces):
-        moments = Moments(m, u, lambda u: u, 1e-7, tf.constant(touched))
-        return stats.layer_columns(
-            *map(tf.constant, (g, w)), moments, Reducer(False, pieces)
-        ).numpy()
+        optimizer = AdaMax()
+        made = of_adamax(optimizer, [*map(tf.constant, (g, w, m, u))], tf.constant(touched))
+        return stats.columns(optimizer, [made], Reducer(False, pieces))[0].numpy()
 
     got = dict(zip(COLUMNS, columns(True), strict=True))
     for name, whole in zip(COLUMNS, columns(False), strict=True):

@@ -1,0 +1,136 @@
+"""`record`, for training loops that are not `fit`.
+
+A thread of its own looks at the device now and then, since no callback says when an update was made.
+"""
+
+import os
+import threading
+import warnings
+from types import TracebackType
+from typing import Any
+
+import keras
+
+if keras.backend.backend() == "tensorflow":
+    from adamax_tb import interruption
+    from adamax_tb.recording import Recording, Settings, path_of
+
+LOOK_S = 0.02
+#: So many updates may pass between two looks without a record being lost; records that are, are counted as thinned.
+UPDATES_PER_LOOK = 200
+
+
+class record:
+    """Records an optimizer while a loop of your own applies gradients with it.
+
+        with adamax_tb.record(optimizer, "runs/first") as recording:
+            for x, y in data:
+                train_step(x, y)
+
+    where `train_step` calls `optimizer.apply_gradients` or `optimizer.apply`, eagerly or in a `tf.function`. A
+    `tf.function` must be traced inside the `with` block: what was traced before does not know that it is watched.
+    Afterwards it goes on as before, and may be left traced: the statistics are then computed and kept by nobody.
+
+    The loss is known only where the optimizer sees it: call `loss = recording.loss(loss)` in the step before the
+    gradients are applied, or `optimizer.scale_loss(loss)`, as for mixed precision.
+
+    Args:
+        optimizer: A Keras optimizer; or a compiled model, whose `optimizer` is meant and whose `train_on_batch` is then
+            traced anew.
+        log_dir: As `OptimizerHealth` has it.
+        every: A whole number, as `OptimizerHealth` has it: here no step is timed.
+        variables: As `OptimizerHealth` has it.
+
+    Raises:
+        ValueError: an argument is not what it must be, or Keras does not run on TensorFlow.
+    """
+
+    def __init__(
+        self,
+        optimizer: Any,
+        log_dir: str | os.PathLike[str],
+        every: Any = 10,
+        variables: str | None = None,
+    ) -> None:
+        if keras.backend.backend() != "tensorflow":
+            raise ValueError(
+                f"`adamax_tb.record` needs Keras on TensorFlow; it runs on {keras.backend.backend()}. Set the "
+                "environment variable KERAS_BACKEND=tensorflow before Keras is imported."
+            )
+        self._model = optimizer if isinstance(optimizer, keras.Model) else None
+        if self._model is not None:
+            optimizer = getattr(optimizer, "optimizer", None)
+        if not isinstance(optimizer, keras.optimizers.Optimizer):
+            raise ValueError(
+                "Argument `optimizer` must be a Keras optimizer or a compiled model. Received: "
+                f"optimizer={optimizer!r}"
+            )
+        if every == "auto":
+            raise ValueError(
+                'Argument `every` must be a whole number: only in `fit` steps are timed, which "auto" needs. Received: '
+                f"every={every!r}"
+            )
+        settings = Settings(path_of(log_dir), every, 0.5, variables)
+        self._recording = Recording(optimizer, settings, UPDATES_PER_LOOK, timed=False)
+        self._done = threading.Event()
+        self._turn = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._start = 0
+
+    def loss(self, loss: Any) -> Any:
+        """Takes down the () loss of the update that comes next, and returns it."""
+        self._recording.recorder.take_loss(loss)
+        return loss
+
+    def __enter__(self) -> "record":
+        """Starts watching."""
+        if self._thread is not None:
+            raise RuntimeError("This `record` is used up: make another one for another `with`.")
+        self._recording.start()
+        if self._model is not None:
+            self._model.train_function = None
+        self._start = self._recording.begin()
+        interruption.listen(self._interrupted)
+        self._thread = threading.Thread(target=self._look, name="adamax-tb loop", daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Writes what is left and leaves the optimizer as it was."""
+        interruption.leave(self._interrupted)
+        self._done.set()
+        if self._thread is not None:
+            self._thread.join()
+        reason = None
+        if kind is not None:
+            reason = "interrupt" if issubclass(kind, KeyboardInterrupt) else "exception"
+        with self._turn:
+            made = self._recording.iterations
+            self._recording.finish(reason)
+        if self._model is not None:
+            self._model.train_function = None
+        if made > self._start and self._recording.recorder.buffer is None:
+            warnings.warn(
+                "adamax_tb.record saw none of the updates that were made: the tf.function that makes them was traced "
+                "before the `with` block. Call it for the first time inside the block.",
+                stacklevel=2,
+            )
+
+    def _look(self) -> None:
+        while not self._done.wait(LOOK_S):
+            with self._turn:
+                if self._recording.recorder.buffer is not None:
+                    self._recording.look(self._recording.iterations)
+
+    def _interrupted(self, reason: str) -> bool:
+        if self._turn.acquire(timeout=5):  # a look under way ends soon
+            try:
+                self._recording.interrupted(reason)
+            finally:
+                self._turn.release()
+        return True

@@ -1,0 +1,515 @@
+"""One recording: what a `Recorder` sees of one optimizer, on its way into one run's files.
+
+It owns no loop: `callback` and `loop` say when an update was made. It drains the device in one transfer for several
+records, hands them to the writer, watches for what must be kept in full, and adjusts the cadence to its budget. A fault
+of its own is reported once and leaves training going.
+"""
+
+import logging
+import os
+import re
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from adamax_tb import interruption, rules, schema, stats
+from adamax_tb.overhead import CADENCES, Meter
+from adamax_tb.recorder import FLIGHT_STEPS, Drained, Recorder, Updates
+from adamax_tb.schema import Run
+from adamax_tb.writer import EventWriter
+
+#: Records wait on the device so many seconds at most.
+DRAIN_S = 0.5
+MAX_EVERY = 10_000  # the device keeps a row for every update between two records
+#: `every="auto"` starts with this, and looks so many seconds later whether another cadence fits the budget.
+FIRST_EVERY = 10
+ADJUST_S = 2.0
+#: The run is judged when its records have become more by this factor, on so many of them at most.
+JUDGED_GROWTH = 1.25
+JUDGED_RECORDS = 256
+
+#: Step statistics that count since the record before.
+COUNTS = ("skipped_steps", "restarts", "nonfinite_steps")
+#: How long a signal waits for the disk.
+LAST_WORD_S = 3.0
+
+_log = logging.getLogger("adamax_tb")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a user chose: `OptimizerHealth` says what each means.
+
+    Raises:
+        ValueError: one of them is not what it must be.
+    """
+
+    log_dir: str
+    every: int | str
+    overhead: float
+    variables: str | None
+
+    def __post_init__(self) -> None:
+        every = self.every
+        whole = isinstance(every, (int, np.integer)) and not isinstance(every, bool)
+        if every != "auto" and not (whole and 1 <= int(every) <= MAX_EVERY):
+            raise ValueError(
+                f'Argument `every` must be a positive integer of at most {MAX_EVERY}, or "auto". Received: '
+                f"every={every!r}"
+            )
+        number = isinstance(self.overhead, (int, float)) and not isinstance(self.overhead, bool)
+        if not number or not 0 < self.overhead < 1:
+            raise ValueError(
+                "Argument `overhead` must be a part of the training time between 0 and 1, such as 0.02. Received: "
+                f"overhead={self.overhead!r}"
+            )
+        try:
+            re.compile(self.variables or "")
+        except (TypeError, re.error) as error:
+            raise ValueError(
+                "Argument `variables` must be a regular expression, such as r'/kernel$'. Received: "
+                f"variables={self.variables!r} ({error})"
+            ) from error
+        _check_writable(self.log_dir)
+
+
+def path_of(log_dir: Any) -> str:
+    """Returns `log_dir` as a string.
+
+    Raises:
+        ValueError: it is no path.
+    """
+    try:
+        return os.path.expanduser(os.fsdecode(log_dir))
+    except TypeError as error:
+        raise ValueError(
+            f"Argument `log_dir` must be a path. Received: log_dir={log_dir!r}"
+        ) from error
+
+
+class Recording:
+    """Records one optimizer from `start` to `finish`; may be started again.
+
+    Args:
+        optimizer: a Keras optimizer, or a LossScaleOptimizer around one.
+        settings: what the user chose.
+        steps_per_call: how many updates a call of the training function makes at most.
+        timed: whether `meter` hears of every step, and what recording costs is to be said.
+    """
+
+    def __init__(
+        self, optimizer: Any, settings: Settings, steps_per_call: int = 1, timed: bool = True
+    ) -> None:
+        self._settings = settings
+        self._timed = timed
+        auto = settings.every == "auto"
+        # a call with a record must be told from one without
+        self._densest = 2 * steps_per_call if steps_per_call > 1 else 1
+        every = max(FIRST_EVERY, self._densest) if auto else int(settings.every)
+        self.recorder = Recorder(
+            optimizer, every, steps_per_call, settings.variables, adjustable=auto
+        )
+        self.meter = Meter()
+        self._writer: EventWriter | None = None
+        self._failed = self._busy = self._ending = False
+        self._learning_rate = 0.0
+        self._watched = self._last_step = (
+            0  # the last update that was looked at, and the last recorded
+        )
+        self._sound, self._recorded_bad = True, False
+        self._history = History()
+        self._reported: set[tuple[str, str | None]] = set()
+        self._drained_at = self._made = 0
+        self._drained_s = self._adjusted_s = 0.0
+
+    @property
+    def every(self) -> int:
+        """The cadence as it is now."""
+        return self.recorder.every
+
+    @property
+    def iterations(self) -> int:
+        """How many updates the optimizer has made; waits for those under way."""
+        return int(_host(self.recorder.optimizer.iterations))
+
+    def start(self) -> None:
+        """Attaches to the optimizer and reads where it stands. The training step must be traced after that."""
+        self._failed = False
+        self.recorder.detach()
+        self.recorder.attach()
+
+    def begin(self) -> int:
+        """Reads where the optimizer stands, which is built by now, and returns its updates so far."""
+        self._made = self._drained_at = start = self.iterations
+        self.recorder.rewind(start)
+        self._watched = min(self._watched, start)
+        rate = float(_host(self.recorder.optimizer.learning_rate))
+        self._learning_rate = float(f"{rate:.7g}")  # 0.001, not float32's 0.0010000000475
+        return start
+
+    def look(self, update: int) -> None:
+        """Drains the device when it is time to, `update` being the last update made."""
+        if self._failed:
+            return
+        every = self.recorder.every
+        waiting = update // every - self._drained_at // every
+        first = self._drained_at == self._made
+        now = time.perf_counter()
+        if (
+            first
+            or waiting >= self.recorder.pending
+            or (waiting and now - self._drained_s >= DRAIN_S)
+        ):
+            self.drain()
+            if first:
+                self.meter.spent()  # opening files and tracing is of the beginning, not of every step
+            self._drained_at, self._drained_s = update, now
+            self._adjust(now)
+
+    def drain(self, reason: str | None = None) -> None:
+        """Brings the records that wait on the device to the writer; with a `reason`, a flight record as well."""
+        if self._failed:
+            return
+        self._busy = True
+        try:
+            with (
+                self.meter.host(),
+                np.errstate(all="ignore"),
+            ):  # a run that blows up is no fault of ours
+                drained = self.recorder.drain()
+                if drained is not None:
+                    self._take(drained, reason)
+        except Exception as error:  # being watched must never harm a training run
+            self._failed = True
+            warnings.warn(
+                f"OptimizerHealth stopped recording into {self._settings.log_dir}: {error!r}. Training goes on.",
+                stacklevel=2,
+            )
+        finally:
+            self._busy = False
+        interruption.deliver()
+
+    def interrupted(self, reason: str) -> bool:
+        """Drains, with a flight record, and has all of it on the disk if that takes no longer than `LAST_WORD_S`.
+
+        Returns False, and does nothing, when a signal comes while it drains: the signal is sent again after that.
+        """
+        if self._busy:
+            return False
+        self.drain(reason)
+        if self._writer is not None:
+            self._writer.flush(LAST_WORD_S)
+        return True
+
+    def finish(self, reason: str | None = None) -> None:
+        """Drains what is left, closes the file and detaches; with a `reason`, writes a flight record before."""
+        self._ending = True
+        self.drain(reason)
+        self._ending = False
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self.recorder.detach()
+
+    def _adjust(self, now: float) -> None:
+        """Chooses the cadence that keeps to the budget, right after a drain."""
+        if self._settings.every != "auto" or self._failed or now - self._adjusted_s < ADJUST_S:
+            return
+        self._adjusted_s = now
+        allowed = [x for x in CADENCES if self._densest <= x <= self.recorder.most]
+        if allowed:
+            every = self.meter.cadence(self._settings.overhead, self.recorder.every, allowed)
+            self.recorder.set_every(every)
+
+    def _take(self, drained: Drained, reason: str | None) -> None:
+        held = drained.held
+        if drained.steps.size:
+            if self._writer is None:
+                self._open()
+            self._write(drained)
+        if self._writer is None or not held.steps.size:
+            return
+        bad = self._went_bad(held)
+        flight = None
+        if bad is not None:
+            flight = self._write_flight(held, *bad)
+        elif reason is not None:
+            self._write_flight(held, reason, int(held.steps[-1]))
+        if self._history.due(bad is not None or self._ending) and self._judge(flight):
+            self._write_flight(held, "critical finding", int(held.steps[-1]))
+        self._watched = int(held.steps[-1])
+
+    def _open(self) -> None:
+        self._writer = EventWriter(
+            self._settings.log_dir, self._table(), open_records=tf.io.TFRecordWriter
+        )
+        if self._timed:
+            self.meter.sentinel_s = self.recorder.sentinel_cost()
+
+    def _write(self, drained: Drained) -> None:
+        assert self._writer is not None
+        recorder = self.recorder
+        self.meter.count(len(drained.sentinel.steps), len(drained.steps))
+        has = [kind.has for kind in recorder.kinds]
+        layer_stats = self._layer_stats(drained)
+        recorded = {
+            name: _masked(layer_stats[name], _having(has, name) & recorder.present)
+            for name in schema.recorded_statistics(frozenset().union(*has))
+        }
+        step_stats = self._step_stats(drained, layer_stats)
+        bad = np.array([drained.sentinel.bad[window].any() for window in drained.windows()])
+        turned_bad = bad & ~np.concatenate([[self._recorded_bad], bad[:-1]])
+        self._recorded_bad = bool(bad[-1])
+        self._writer.write(drained.steps, recorded, step_stats, critical=turned_bad)
+        self._history.add(drained.steps, recorded, step_stats)
+
+    def _layer_stats(self, drained: Drained) -> dict[str, NDArray[Any]]:
+        """Returns statistic → (R, L), of `schema.STATS`."""
+        recorder = self.recorder
+        shapes = [tuple(v.shape) for v in recorder.variables]
+        norms, windows = drained.sentinel.norms, drained.windows()
+        peaks = np.stack([window.start + _peak_row(norms[window]) for window in windows])
+        return {
+            **stats.finished(
+                recorder.optimizer,
+                recorder.kinds,
+                drained.columns,
+                shapes,
+                drained.header("learning_rate"),
+                drained.t,
+            ),
+            "nonfinite": drained.nonfinite,
+            "gradient_norm": norms[[window.stop - 1 for window in windows]],
+            "gradient_norm_peak": np.take_along_axis(norms, peaks, axis=0),
+            "gradient_norm_peak_step": drained.sentinel.steps[peaks],
+        }
+
+    def _step_stats(
+        self, drained: Drained, layer_stats: dict[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        """Returns step statistic → (R,), of `schema.STEP_STATS`."""
+        whole = np.linalg.norm(layer_stats["gradient_norm"].astype(np.float64), axis=1)
+        clipped = np.linalg.norm(layer_stats["clipped_gradient_norm"], axis=1)
+        sentinel, windows = drained.sentinel, drained.windows()
+        losses = [sentinel.header("loss")[window] for window in windows]
+        restarted = [sentinel.steps[w][sentinel.restarted[w]] for w in windows]
+        since = [
+            step - steps[-1] if steps.size else np.nan
+            for step, steps in zip(drained.steps, restarted, strict=True)
+        ]
+        skipped = self._skipped(drained)
+        return {
+            "loss": drained.header("loss"),
+            "loss_peak": np.array([loss[_peak_row(loss)] for loss in losses]),
+            "learning_rate": drained.header("learning_rate"),
+            "loss_scale": drained.header("loss_scale"),
+            "skipped_steps": np.array([np.nansum(skipped[window]) for window in windows]),
+            "clip_factor": np.divide(clipped, whole, out=np.ones_like(whole), where=whole > 0),
+            "restarts": np.array([steps.size for steps in restarted]),
+            "since_restart": np.array(since, np.float64),
+            "nonfinite_steps": np.array([np.sum(~sentinel.finite[w]) for w in windows]),
+            "overhead": np.full(len(drained.steps), self.meter.spent()),
+            "thinned": self._overwritten(drained.steps),
+        }
+
+    def _overwritten(self, steps: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns (R,), how many records before each were overwritten before they were drained."""
+        if self._settings.every == "auto":
+            return np.zeros(len(steps), np.int64)
+        every = self.recorder.every
+        interval = np.concatenate([[min(self._last_step, steps[0])], steps]) // every
+        self._last_step = int(steps[-1])
+        return np.maximum(np.diff(interval) - (steps % every == 0), 0)
+
+    def _skipped(self, drained: Drained) -> NDArray[np.float64]:
+        """Returns (N,), how many batches loss scaling threw away before each update of `drained.sentinel`."""
+        outer, held, sentinel = self.recorder.outer, drained.held, drained.sentinel
+        if outer is self.recorder.optimizer:
+            return np.zeros(len(sentinel.steps))
+        per_update = self.recorder.optimizer.gradient_accumulation_steps or 1
+        skipped = held.skipped(
+            int(outer.dynamic_growth_steps), per_update, float(outer.initial_scale)
+        )
+        return skipped[len(skipped) - len(sentinel.steps) :]
+
+    def _went_bad(self, held: Updates) -> tuple[str, int] | None:
+        """Returns why and at which update the run went bad, if it did since the last look."""
+        bad = held.bad
+        (new,) = np.nonzero(bad & (held.steps > self._watched))
+        first = new[0] if new.size and self._sound else None
+        self._sound = not bad[-FLIGHT_STEPS:].any()  # one stretch of bad updates is one event
+        if first is None:
+            return None
+        reason = "nonfinite loss" if held.finite[first] else "nonfinite gradient"
+        return reason, int(held.steps[first])
+
+    def _write_flight(self, held: Updates, reason: str, step: int) -> schema.Flight:
+        assert self._writer is not None
+        flown = held[int(np.searchsorted(held.steps, step - FLIGHT_STEPS, side="right")) :]
+        header = {name: flown.header(name) for name in ("loss", "learning_rate", "loss_scale")}
+        code = np.full(len(flown.steps), schema.FLIGHT_REASONS.index(reason), np.float64)
+        norms = _masked(flown.norms, self.recorder.present)
+        self._writer.write_flight(flown.steps, norms, {**header, "reason": code})
+        numbers = {name: x.astype(np.float32) for name, x in header.items()}
+        reasons = (reason,) * len(flown.steps)
+        return schema.Flight(flown.steps, norms, reasons=reasons, **numbers)
+
+    def _judge(self, flight: schema.Flight | None) -> bool:
+        """Logs critical findings that the run had not before; tells whether one of them deserves a flight record."""
+        names = [layer.name for layer in self._table().layers]
+        shapes = [tuple(v.shape) for v in self.recorder.variables]
+        run = self._history.run(names, shapes, self._table(), flight)
+        found = [
+            finding
+            for finding in rules.diagnose(run)
+            if finding.severity == "critical"
+            and (finding.rule, finding.layer) not in self._reported
+        ]
+        for finding in found:
+            self._reported.add((finding.rule, finding.layer))
+            _log.warning("%s: %s %s", finding.rule, finding.message, finding.suggestion)
+        return any(f.rule != "nonfinite" for f in found)  # of that one there is a flight record
+
+    def _table(self) -> schema.LayerTable:
+        recorder = self.recorder
+        with warnings.catch_warnings():  # the numbers are wanted, not what cannot be saved
+            warnings.simplefilter("ignore")
+            config = recorder.optimizer.get_config()
+        config["learning_rate"] = self._learning_rate
+        if not config["use_ema"]:
+            del config["ema_momentum"]
+        if "lazy_rows" in config:
+            config["lazy_rows"] = 1
+        names = schema.unique_names([v.path for v in recorder.variables])
+        return schema.LayerTable(
+            version=schema.VERSION,
+            layers=[
+                schema.Layer(
+                    name=name, shape=v.shape, dtype=keras.backend.standardize_dtype(v.dtype)
+                )
+                for v, name in zip(recorder.variables, names, strict=True)
+            ],
+            statistics=schema.recorded_statistics(
+                frozenset().union(*(kind.has for kind in recorder.kinds))
+            ),
+            step_statistics=schema.STEP_STATS,
+            optimizer=type(recorder.optimizer).__name__,
+            hyperparameters={
+                name: float(value)
+                for name, value in config.items()
+                if isinstance(value, (int, float)) and not isinstance(value, bool)
+            },
+            every=recorder.every,
+        )
+
+
+class History:
+    """The records of a training so far, for a judgement while it goes on; of a long one only some."""
+
+    def __init__(self) -> None:
+        self._parts: list[tuple[Any, dict[str, Any], dict[str, Any]]] = []
+        self._count = 0
+        self._judged = rules.HISTORY
+
+    def add(
+        self,
+        steps: NDArray[np.int64],
+        layer_stats: dict[str, NDArray[np.float32]],
+        step_stats: dict[str, NDArray[Any]],
+    ) -> None:
+        """Appends records; those of an earlier step replace what followed it."""
+        for i, step in enumerate(steps):
+            while self._parts and self._parts[-1][0] >= step:
+                self._parts.pop()
+            row = {name: values[i] for name, values in layer_stats.items()}
+            self._parts.append((step, row, {name: x[i] for name, x in step_stats.items()}))
+        self._count += len(steps)
+        if len(self._parts) > JUDGED_RECORDS:
+            for (_, _, dropped), (_, _, kept) in zip(
+                self._parts[1:-1:2], self._parts[2::2], strict=False
+            ):
+                for name in COUNTS:
+                    kept[name] = kept[name] + dropped[name]
+            self._parts = self._parts[::2] + self._parts[-1:] * (len(self._parts) % 2 == 0)
+
+    def due(self, now: bool) -> bool:
+        """Tells whether enough has come in for another judgement, or anything if it is to be `now`."""
+        if not self._parts or (not now and self._count < self._judged * JUDGED_GROWTH):
+            return False
+        self._judged = self._count
+        return True
+
+    def run(
+        self,
+        layers: list[str],
+        shapes: list[tuple[int, ...]],
+        table: schema.LayerTable,
+        flight: schema.Flight | None,
+    ) -> Run:
+        """Returns the records as a run."""
+        steps, layer_stats, step_stats = zip(*self._parts, strict=True)
+        unknown = np.full(len(steps), np.nan, np.float32)
+        return Run(
+            name=".",
+            steps=np.array(steps, np.int64),
+            wall_times=np.zeros(len(steps)),
+            layers=tuple(layers),
+            shapes=tuple(shapes),
+            statistics=tuple(s.name for s in schema.STATS if s.name in layer_stats[0]),
+            optimizer=table.optimizer,
+            hyperparameters=dict(table.hyperparameters),
+            flight=flight,
+            _stats={name: np.stack([row[name] for row in layer_stats]) for name in layer_stats[0]},
+            _step_stats={
+                name: np.array([row[name] for row in step_stats], np.float32)
+                if name in step_stats[0]
+                else unknown
+                for name in schema.STEP_STATS
+            },
+        )
+
+
+def _having(has: list[frozenset[str]], name: str) -> NDArray[np.bool_]:
+    """Returns (L,), which variables have the statistic `name`."""
+    (needs,) = (statistic.needs for statistic in schema.STATS if statistic.name == name)
+    return np.array([not needs or needs in of_kind for of_kind in has])
+
+
+def _check_writable(log_dir: str) -> None:
+    if "://" in log_dir:
+        return  # a remote file system says so itself, when the file is opened
+    try:
+        os.makedirs(log_dir, exist_ok=True)
+        writable = os.access(log_dir, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise ValueError(
+            f"Argument `log_dir` must be a directory that can be written. Received: log_dir={log_dir!r} ({error})"
+        ) from error
+    if not writable:
+        raise ValueError(
+            f"Argument `log_dir` must be a directory that can be written. Received: log_dir={log_dir!r} (no permission)"
+        )
+
+
+def _host(value: Any) -> Any:
+    """Returns a number of the optimizer, which under a tf.distribute strategy is one per replica."""
+    return keras.ops.convert_to_tensor(value).numpy()
+
+
+def _peak_row(values: NDArray[Any]) -> NDArray[np.intp]:
+    """Returns the row of the largest entry of each column of `values`; the first NaN counts as the largest."""
+    return np.argmax(np.where(np.isnan(values), np.inf, values), axis=0)
+
+
+def _masked(values: NDArray[Any], present: Any) -> NDArray[np.float32]:
+    """Returns `values`, (R, L), in float32, with `NOT_RECORDED` for the variables that are not `present`."""
+    with np.errstate(over="ignore"):
+        result = np.array(values, np.float32)
+    result[:, ~present] = schema.NOT_RECORDED
+    return result
