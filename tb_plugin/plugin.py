@@ -79,6 +79,7 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
             "/runs": _route(self._runs),
             "/statistic": _route(self._statistic),
             "/layer": _route(self._layer),
+            "/flight": _route(self._flight),
         }
         for name, mimetype in _ASSETS.items():
             apps[name] = _route(_asset(name[1:], mimetype))
@@ -142,6 +143,15 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
         index = run.layers.index(name)
         columns = np.stack([run.stat(s)[:, index] for s in run.statistics], axis=1)
         return _binary(request, _table(run.steps, columns))
+
+    def _flight(self, request: wrappers.Request) -> wrappers.Response:
+        import numpy as np
+
+        run = self._run(request)
+        if run.flight is None:
+            raise errors.NotFoundError(f"Run {run.name!r} has no flight record.")
+        columns = np.column_stack([run.flight.gradient_norm, run.flight.loss])
+        return _binary(request, _table(run.flight.steps, columns))
 
 
 Handler = Callable[[wrappers.Request], wrappers.Response]
@@ -249,7 +259,41 @@ def _run_document(run: "Run") -> dict[str, Any]:
         "restart_count": run.restart_count,
         "first_loss": json_number(course.first) if course.known else None,
         "last_loss": json_number(course.last) if course.known else None,
+        "flight": _flight_document(run),
+        **_recording_document(run),
         "verdict": verdict(findings),
         "findings": [finding_json(finding) for finding in findings],
         "notes": notes(run),
     }
+
+
+def _flight_document(run: "Run") -> dict[str, Any] | None:
+    flight = run.flight
+    if flight is None:
+        return None
+    return {
+        "first_step": int(flight.steps[0]),
+        "last_step": int(flight.steps[-1]),
+        "updates": len(flight.steps),
+        "reason": flight.reasons[-1],
+    }
+
+
+def _recording_document(run: "Run") -> dict[str, Any]:
+    import numpy as np
+
+    loss_scale = run.step_stat("loss_scale")
+    return {
+        "overhead": _latest(run.step_stat("overhead")),
+        "loss_scale": _latest(loss_scale),
+        "loss_scaled": bool(np.any(np.isfinite(loss_scale) & (loss_scale != 1))),
+        "skipped_steps": int(np.nansum(run.step_stat("skipped_steps"), dtype=np.float64)),
+    }
+
+
+def _latest(values: "NDArray[np.float32]") -> float | None:
+    """Returns the last finite entry of `values`, (T,), None if there is none."""
+    import numpy as np
+
+    finite = values[np.isfinite(values)]
+    return float(finite[-1]) if finite.size else None

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from synthetic import write_run
 
 OUTPUT = Path(__file__).parent / "output"
 
@@ -186,6 +187,199 @@ def test_every_chart_has_numbers_on_its_axis(chromium, serve, tmp_path, value):
     assert min(ink.values()) > 50, ink
 
 
+def ink(color):
+    """Returns a script that says where, of the plot's height, a chart has its topmost pixel of a run's `color`.
+
+    Pixels of the line's antialiased edge and of its band are mixed with the page: only the hue counts.
+    """
+    red, green, blue = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return f"""figure => {{
+        const canvas = figure.querySelector('canvas');
+        const over = figure.querySelector('.u-over').getBoundingClientRect();
+        const scale = canvas.width / canvas.getBoundingClientRect().width;
+        const box = canvas.getBoundingClientRect();
+        const [left, top] = [(over.left - box.left) * scale, (over.top - box.top) * scale];
+        const [width, height] = [over.width * scale, over.height * scale];
+        const {{data}} = canvas.getContext('2d').getImageData(left, top, width, height);
+        const rows = [];
+        for (let at = 0; at < data.length; at += 4) {{
+            const near = [{red}, {green}, {blue}].every((want, i) => Math.abs(data[at + i] - want) < 12);
+            if (near && data[at + 3] > 60) rows.push(Math.floor(at / 4 / width));
+        }}
+        return {{top: Math.min(...rows) / height, bottom: Math.max(...rows) / height}};
+    }}"""
+
+
+FIRST_RUN = "#425066"
+
+
+def test_a_spike_between_two_records_stands_out_of_the_gradients_curve(chromium, serve, tmp_path):
+    steps = np.arange(10, 1001, 10)
+    peaks = np.ones((len(steps), 4), np.float32)
+    peaks[50, 0] = 1e4  # one update between steps 500 and 510
+    peaks[75, 1] = np.inf
+    write_run(tmp_path / "run", steps, {"gradient_norm_peak": peaks})
+    panel = Panel(chromium, serve(tmp_path)).wait()
+    panel.heatmap.locator("#layer").select_option("dense_1/kernel")
+    chart = panel.frame.locator("[data-testid=curves] figure[data-statistic=gradient_norm]")
+    chart.locator("canvas").wait_for()
+    panel.screenshot("spike")
+    assert "largest of all steps since the record before" in chart.inner_text()
+    reached = chart.evaluate(ink(FIRST_RUN))
+    assert reached["top"] < 0.15
+    assert reached["bottom"] > 0.85
+    assert chart.locator("[role=img]").get_attribute("aria-label").endswith("highest 10,000")
+    over = chart.locator(".u-over")
+    box = over.bounding_box()
+    over.hover(position={"x": box["width"] * 500 / 990, "y": 40})
+    assert "step 510" in chart.inner_text()
+    assert "1 (to 10,000)" in chart.inner_text()
+    panel.heatmap.locator("#layer").select_option("dense_1/bias")
+    text = chart.locator("p", has_text="run: +∞ between steps 750 and 760")
+    text.wait_for(timeout=10_000)
+    assert panel.complaints == []
+
+
+def crash(directory):
+    """A run that is recorded every tenth step until its gradient is NaN, and the 128 updates before."""
+    rng = np.random.default_rng(0)
+    steps, flown = np.arange(10, 401, 10), np.arange(273, 401)
+    growth = np.exp(np.linspace(0, 9, 20))
+    norms = np.exp(rng.normal(0, 0.3, (128, 4)))
+    norms[-20:] *= growth[:, np.newaxis]
+    loss = np.exp(-flown / 150) + rng.uniform(0, 0.1, 128)
+    loss[-20:] *= np.sqrt(growth)
+    norms[-1], loss[-1] = np.nan, np.nan
+    recorded = np.exp(rng.normal(0, 0.3, (40, 4))).astype(np.float32)
+    recorded[-2:] = norms[[-11, -1]]
+    losses = np.exp(-steps / 150) + rng.uniform(0, 0.1, 40)
+    losses[-2:] = loss[[-11, -1]]
+    write_run(
+        directory,
+        steps,
+        {
+            "gradient_norm": recorded,
+            "gradient_norm_peak": recorded * 1.5,
+            "nonfinite": np.where(np.isnan(recorded), 5, 0).astype(np.float32),
+        },
+        losses,
+        flight={"steps": flown, "gradient_norm": norms, "loss": loss},
+        step_stats={
+            "overhead": np.full(40, 0.0134),
+            "loss_scale": np.where(steps > 200, 2.0**14, 2.0**15),
+            "skipped_steps": np.where(steps == 210, 3, 0),
+        },
+    )
+
+
+@pytest.mark.parametrize("width", [900, 1600])
+def test_the_flight_record_of_a_crash_is_shown(chromium, serve, tmp_path, width):
+    crash(tmp_path / "crashed")
+    write_run(tmp_path / "fine", range(10, 401, 10))
+    panel = Panel(chromium, serve(tmp_path), width=width, height=2000).wait()
+    flight = panel.frame.locator("[data-testid=flight]")
+    sentence = "The last 128 updates up to a gradient that is not finite, steps 273–400"
+    assert sentence in flight.inner_text()
+    assert "fine:" not in flight.inner_text()
+    layer = panel.frame.locator("article.finding").first.get_attribute("data-layer")
+    assert flight.get_attribute("data-layer") == layer  # before one is selected
+    panel.heatmap.locator("#layer").select_option("dense_2/kernel")
+    flight.locator("figure", has_text="Gradient norm of dense_2/kernel").wait_for()
+    charts = {c.get_attribute("data-statistic"): c for c in flight.locator("figure").all()}
+    assert set(charts) == {"gradient_norm", "loss"}
+    panel.screenshot(f"flight-light-{width}")
+    for chart in charts.values():
+        assert chart.evaluate(INK_BESIDE_THE_PLOT) > 50
+        reached = chart.evaluate(ink("#425066"))
+        assert reached["top"] < 0.15
+        assert reached["bottom"] > 0.85
+        assert "crashed: NaN at step 400" in chart.inner_text()
+    label = charts["loss"].locator("[role=img]").get_attribute("aria-label")
+    assert "at step 273 to NaN at step 400, highest" in label
+    for card in panel.frame.locator("article.finding").all():
+        rule, layer, step = (card.get_attribute(f"data-{at}") for at in ("rule", "layer", "step"))
+        assert f"crashed: {rule} in {layer} at step {step}" in flight.inner_text()
+    over = charts["loss"].locator(".u-over")
+    box = over.bounding_box()
+    over.click(position={"x": box["width"] * (390 - 272.5) / 128, "y": 40})
+    panel.drawn(step=390)
+    panel.page.evaluate("document.body.classList.add('dark-mode')")
+    panel.screenshot(f"flight-dark-{width}")
+    panel.frame.get_by_label("Show crashed in the curves").uncheck()
+    flight.wait_for(state="detached")
+    assert panel.complaints == []
+
+
+def test_flight_records_far_apart_are_drawn_side_by_side(chromium, serve, tmp_path):
+    crash(tmp_path / "crashed")
+    flight = {"steps": np.r_[101:165, 1873:2001], "reason": "interrupt"}
+    write_run(tmp_path / "interrupted", range(10, 2001, 10), flight=flight)
+    panel = Panel(chromium, serve(tmp_path), height=2000).wait()
+    section = panel.frame.locator("[data-testid=flight]")
+    assert "192 updates in several stretches between steps 101 and 2,000" in section.inner_text()
+    assert "steps between, not kept" in section.inner_text()
+    chart = section.locator("figure[data-statistic=gradient_norm]")
+    chart.locator("canvas").wait_for()
+    panel.screenshot("flights")
+    # crashed, the first run, is the middle one of three stretches, whose widths are 64, 128 and 128 updates
+    over = chart.locator(".u-over")
+    box = over.bounding_box()
+    shown = []
+    for part in (0.1, 0.4, 0.9):
+        over.hover(position={"x": box["width"] * part, "y": 40})
+        shown.append((chart.locator(".readout").inner_text(), chart.locator(".readout [title]")))
+        shown[-1] = shown[-1][0], [s.get_attribute("title") for s in shown[-1][1].all()]
+    assert [titles for _, titles in shown] == [["interrupted"], ["crashed"], ["interrupted"]]
+    assert panel.complaints == []
+
+
+def test_the_banner_says_what_recording_took_and_what_loss_scaling_did(chromium, serve, tmp_path):
+    crash(tmp_path / "crashed")
+    numbers = {"overhead": np.full(40, 0.0002), "loss_scale": np.ones(40), "skipped_steps": 0}
+    write_run(
+        tmp_path / "plain",
+        range(1, 41),
+        step_stats={**numbers, "skipped_steps": np.zeros(40)},
+    )
+    write_run(tmp_path / "unknown", range(1, 41))
+    panel = Panel(chromium, serve(tmp_path)).wait()
+    banner = panel.frame.locator("section.verdict")
+    assert "recording took 1.3 % of the time" in banner.inner_text()
+    assert "loss scale 16,384, 3 batches skipped" in banner.inner_text()
+    scale = panel.frame.locator("figure[data-statistic=loss_scale]")
+    assert "No loss scaling: plain, unknown" in scale.inner_text()
+    panel.frame.locator("li[data-run=plain] input[type=radio]").check()
+    panel.drawn(run="plain")
+    assert "recording took under 0.1 % of the time" in banner.inner_text()
+    assert "loss scale" not in banner.inner_text()
+    panel.frame.locator("li[data-run=unknown] input[type=radio]").check()
+    panel.drawn(run="unknown")
+    assert "recording took" not in banner.inner_text()
+    panel.frame.get_by_label("Show crashed in the curves").uncheck()
+    scale.wait_for(state="detached")
+    assert panel.complaints == []
+
+
+def test_only_charts_that_a_shown_run_has_numbers_for_are_there(chromium, serve, tmp_path):
+    write_run(
+        tmp_path / "adagrad", range(1, 41), has={"accumulator", "update"}, optimizer="Adagrad"
+    )
+    write_run(tmp_path / "sgd", range(1, 41), has={"momentum", "update"}, optimizer="SGD")
+    panel = Panel(chromium, serve(tmp_path)).wait()
+    panel.heatmap.locator("#layer").select_option("dense_1/kernel")
+    charts = panel.frame.locator("[data-testid=curves] figure")
+    charts.first.wait_for()
+    both = [c.get_attribute("data-statistic") for c in charts.all()]
+    assert both == ["gradient_norm", "momentum_rms", "accumulator_mean", "update_ratio"]
+    assert "sgd does not record this (SGD)" in charts.nth(2).inner_text()
+    assert "smallest entry to the largest" in charts.nth(2).inner_text()
+    panel.frame.get_by_label("Show adagrad in the curves").uncheck()
+    charts.nth(3).wait_for(state="detached")
+    left = [c.get_attribute("data-statistic") for c in charts.all()]
+    assert left == ["gradient_norm", "momentum_rms", "update_ratio"]
+    assert panel.complaints == []
+
+
 def test_a_logdir_without_our_data_shows_how_to_get_some(chromium, serve, tmp_path):
     panel = Panel(chromium, serve(tmp_path))
     panel.wait("empty")
@@ -195,7 +389,7 @@ def test_a_logdir_without_our_data_shows_how_to_get_some(chromium, serve, tmp_pa
 
 
 def test_the_readmes_picture_is_of_this_panel(chromium, serve, demo_logdir):
-    panel = Panel(chromium, serve(demo_logdir), height=1330).wait()
+    panel = Panel(chromium, serve(demo_logdir), height=1625).wait()
     panel.frame.locator("article.finding").first.get_by_role("button").click()
     panel.drawn(statistic="gradient_norm")
     panel.screenshot("readme")

@@ -29,6 +29,15 @@ export interface Finding {
   evidence: [name: string, value: number][];
 }
 
+/** The last updates before something went wrong, each of them kept. */
+export interface Flight {
+  firstStep: number;
+  lastStep: number;
+  updates: number;
+  /** Why the last stretch of it was written. */
+  reason: string;
+}
+
 export interface Run {
   name: string;
   optimizer: string;
@@ -44,6 +53,14 @@ export interface Run {
   restartCount: number;
   firstLoss: number | null;
   lastLoss: number | null;
+  flight: Flight | null;
+  /** The part of the training time that recording takes. */
+  overhead: number | null;
+  lossScale: number | null;
+  /** Whether a record has a loss scale other than 1. */
+  lossScaled: boolean;
+  /** Batches that loss scaling threw away. */
+  skippedSteps: number;
   verdict: Verdict;
   findings: Finding[];
   notes: string[];
@@ -128,6 +145,11 @@ export function layerUrl(run: string, name: string): string {
   return `./layer?${new URLSearchParams({run, name})}`;
 }
 
+/** The flight record: a column per layer of the run, then the loss. */
+export function flightUrl(run: string): string {
+  return `./flight?${new URLSearchParams({run})}`;
+}
+
 export async function fetchOverview(): Promise<Overview> {
   const response = await answered('./runs');
   return readOverview(await response.json());
@@ -205,9 +227,24 @@ function readRun(entry: unknown): Run {
     restartCount: number(run, 'restart_count'),
     firstLoss: numberOrNull(run, 'first_loss'),
     lastLoss: numberOrNull(run, 'last_loss'),
+    flight: run.flight === null ? null : readFlight(run.flight),
+    overhead: numberOrNull(run, 'overhead'),
+    lossScale: numberOrNull(run, 'loss_scale'),
+    lossScaled: run.loss_scaled === true,
+    skippedSteps: number(run, 'skipped_steps'),
     verdict: readVerdict(run.verdict),
     findings: list(run, 'findings').map(readFinding),
     notes: list(run, 'notes').map(String),
+  };
+}
+
+function readFlight(entry: unknown): Flight {
+  const flight = record(entry, 'flight');
+  return {
+    firstStep: number(flight, 'first_step'),
+    lastStep: number(flight, 'last_step'),
+    updates: number(flight, 'updates'),
+    reason: text(flight, 'reason'),
   };
 }
 

@@ -1,7 +1,7 @@
 /** What findings mean for the page: which run first, which statistic to look at, how to say it in a line. Pure. */
 
 import type {Finding, Overview, Run, Verdict} from './api.ts';
-import {counted, formatNumber, formatStep} from './format.ts';
+import {counted, formatNumber, formatPercent, formatStep} from './format.ts';
 
 const ORDER: readonly Verdict[] = ['critical', 'warning', 'info', 'healthy'];
 
@@ -55,6 +55,20 @@ export function progress(run: Run): string {
       : `Loss ${formatNumber(run.firstLoss)} → ${formatNumber(run.lastLoss)}`;
   const recorded = run.records === run.lastStep ? 'all' : formatStep(run.records);
   return `${loss} over ${counted(run.lastStep, 'step')}, ${recorded} of them recorded.`;
+}
+
+/** What recording took and what loss scaling did, where there is something to say. */
+export function circumstances(run: Run): string[] {
+  const {overhead, lossScale, skippedSteps} = run;
+  const scaled = lossScale !== null && lossScale !== 1;
+  const scaling = [
+    ...(scaled ? [`loss scale ${formatNumber(lossScale)}`] : []),
+    ...(skippedSteps > 0 ? [`${counted(skippedSteps, 'batch', 'batches')} skipped`] : []),
+  ];
+  return [
+    ...(overhead === null ? [] : [`recording took ${formatPercent(overhead)} of the time`]),
+    ...(scaling.length === 0 ? [] : [scaling.join(', ')]),
+  ];
 }
 
 /** `in dense_1/kernel since step 40 (until 400)`. */

@@ -22,12 +22,19 @@ function shortest(value: number, digits: number): string {
   return size >= 1e-3 && size < 1000 ? String(rounded) : rounded.toExponential().replace('+', '');
 }
 
+/** A part of a whole as `1.3 %`, to two digits; `under 0.1 %` below that. */
+export function formatPercent(part: number): string {
+  const percent = 100 * part;
+  if (percent < 0.1) return 'under 0.1 %';
+  return `${percent < 99.5 ? percent.toPrecision(2) : Math.round(percent)} %`;
+}
+
 export function formatStep(step: number): string {
   return step.toLocaleString('en-US');
 }
 
-export function counted(count: number, noun: string): string {
-  return `${formatStep(count)} ${noun}${count === 1 ? '' : 's'}`;
+export function counted(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${formatStep(count)} ${count === 1 ? noun : nouns}`;
 }
 
 /** `gradient_norm` → `gradient norm`. */

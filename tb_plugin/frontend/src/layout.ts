@@ -47,7 +47,7 @@ export function columnsIn(steps: Float64Array, zoom: Zoom | null): {first: numbe
 }
 
 /** The column recorded at `step`, else the one nearest to it, of two the later; -1 without any. */
-export function nearestColumn(steps: Float64Array, step: number): number {
+export function nearestColumn(steps: ArrayLike<number>, step: number): number {
   let low = 0;
   let high = steps.length - 1;
   while (low < high) {

@@ -1,6 +1,7 @@
 /** The panel's whole state and the one function that changes it. Pure: the components fetch, this file decides what. */
 
 import {
+  flightUrl,
   layerUrl,
   statisticUrl,
   type Finding,
@@ -136,13 +137,15 @@ export function shownRuns(state: State): Run[] {
   return state.overview?.runs.filter(run => state.shown.has(run.name)) ?? [];
 }
 
-/** The tables that the page shows now: the heat map's, and of each shown run loss, learning rate and the layer. */
+/** The tables that the page shows now: the heat map's, and of each shown run what its curves are drawn from. */
 export function neededUrls(state: State): string[] {
   const run = selectedRun(state);
   const urls = run === null || run.records === 0 ? [] : [statisticUrl(run.name, state.statistic)];
   for (const other of shownRuns(state)) {
     if (other.lastLoss !== null) urls.push(statisticUrl(other.name, 'loss'));
     urls.push(statisticUrl(other.name, 'learning_rate'));
+    if (other.lossScaled) urls.push(statisticUrl(other.name, 'loss_scale'));
+    if (other.flight !== null) urls.push(flightUrl(other.name));
     if (state.layer !== null && hasLayer(other, state.layer))
       urls.push(layerUrl(other.name, state.layer));
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-import {column, decodeTable, layerUrl, readOverview, statisticUrl} from '../src/api.ts';
+import {column, decodeTable, flightUrl, layerUrl, readOverview, statisticUrl} from '../src/api.ts';
 import {encodeTable, tableOf} from './table.ts';
 
 test('a table decodes to its steps and values', () => {
@@ -59,6 +59,7 @@ test('not recorded is told apart from NaN', () => {
 
 test('addresses stay below the base of the page and escape names', () => {
   assert.equal(statisticUrl('a/b c&d', 'loss'), './statistic?run=a%2Fb+c%26d&name=loss');
+  assert.equal(flightUrl('a/b c&d'), './flight?run=a%2Fb+c%26d');
   assert.equal(layerUrl('r', 'dense/kernel'), './layer?run=r&name=dense%2Fkernel');
 });
 
@@ -75,6 +76,11 @@ const RUN = {
   restart_count: 5,
   first_loss: null,
   last_loss: 'NaN',
+  flight: {first_step: 273, last_step: 400, updates: 128, reason: 'exception'},
+  overhead: 0.013,
+  loss_scale: null,
+  loss_scaled: false,
+  skipped_steps: 3,
   verdict: 'critical',
   findings: [
     {
@@ -95,6 +101,16 @@ test('runs are read with the numbers that JSON cannot hold', () => {
   const [run] = readOverview({statistics: [], runs: [RUN], errors: []}).runs;
   assert.equal(run.lastLoss, NaN);
   assert.equal(run.firstLoss, null);
+  assert.deepEqual(run.flight, {
+    firstStep: 273,
+    lastStep: 400,
+    updates: 128,
+    reason: 'exception',
+  });
+  assert.deepEqual(
+    [run.overhead, run.lossScale, run.lossScaled, run.skippedSteps],
+    [0.013, null, false, 3],
+  );
   assert.deepEqual(run.restarts, [101, 301]);
   assert.equal(run.restartCount, 5);
   assert.equal(run.findings[0].firstStep, 40);
@@ -114,6 +130,8 @@ test('an answer that is not as described names the field', () => {
   const answer = (run: unknown): unknown => ({statistics: [], runs: [run], errors: []});
   assert.throws(() => readOverview(answer(without('records'))), /records is not a number/);
   assert.throws(() => readOverview(answer(without('layers'))), /layers is not a list/);
+  assert.throws(() => readOverview(answer(without('flight'))), /flight is not an object/);
+  assert.throws(() => readOverview(answer(without('overhead'))), /overhead is not a number/);
   assert.throws(() => readOverview(answer({...RUN, verdict: 'fine'})), /unknown verdict "fine"/);
   assert.throws(() => readOverview(null), /not an object/);
 });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-import {curveOf, spansOf, spanWords, valueRange} from '../src/curves.ts';
-import {formatNumber, elide} from '../src/format.ts';
+import {chartWords, curveOf, spansOf, spanWords, valueAt, valueRange} from '../src/curves.ts';
+import {elide, formatNumber, formatPercent} from '../src/format.ts';
 import {run} from './runs.ts';
-import {tableOf} from './table.ts';
+import {decodeTable} from '../src/api.ts';
+import {encodeTable, tableOf} from './table.ts';
 
 const NAMES = ['gradient_norm', 'gradient_norm_peak'];
 const show = {name: 'gradient_norm', low: null, high: 'gradient_norm_peak', scale: 'log'} as const;
@@ -36,10 +37,85 @@ test('a run that lacks the statistic has no curve, and one that lacks the edge n
 test('gaps of one kind that follow each other are one span; not recorded is none', () => {
   const table = tableOf([[1], [NaN], [NaN], [Infinity], ['missing'], [Infinity], [0]]);
   assert.deepEqual(spansOf(table, 0, 'log'), [
-    {gap: 'nan', firstStep: 2, lastStep: 3},
-    {gap: 'posinf', firstStep: 4, lastStep: 4},
-    {gap: 'posinf', firstStep: 6, lastStep: 6},
-    {gap: 'zero', firstStep: 7, lastStep: 7},
+    {gap: 'nan', firstStep: 2, lastStep: 3, between: false},
+    {gap: 'posinf', firstStep: 4, lastStep: 4, between: false},
+    {gap: 'posinf', firstStep: 6, lastStep: 6, between: false},
+    {gap: 'zero', firstStep: 7, lastStep: 7, between: false},
+  ]);
+});
+
+test('where every step has its row, a missing step ends a span', () => {
+  const table = decodeTable(encodeTable([4, 5, 9], [[NaN], [NaN], [NaN]]));
+  const ends = (everyStep: boolean): number[] =>
+    spansOf(table, 0, 'log', everyStep).map(({lastStep}) => lastStep);
+  assert.deepEqual([ends(true), ends(false)], [[5, 9], [9]]);
+});
+
+test('a peak that is no number is told, though every record is one', () => {
+  const rows = [
+    [1, 1],
+    [1, Infinity],
+    [1, Infinity],
+    [NaN, NaN],
+    [0, NaN],
+  ];
+  const table = decodeTable(encodeTable([10, 20, 30, 40, 50], rows));
+  const curve = curveOf(run('a'), '#000', table, NAMES, show);
+  assert.ok(curve !== null);
+  assert.deepEqual(curve.spans, [
+    {gap: 'posinf', firstStep: 10, lastStep: 30, between: true},
+    {gap: 'nan', firstStep: 40, lastStep: 40, between: false},
+    {gap: 'nan', firstStep: 40, lastStep: 50, between: true},
+    {gap: 'zero', firstStep: 50, lastStep: 50, between: false},
+  ]);
+  assert.equal(spanWords(curve), 'a: +∞ between steps 10 and 30, NaN at step 40, and 2 more');
+  assert.deepEqual(
+    [5, 10, 20, 35, 40, 50].map(step => valueAt(curve, step)),
+    ['–', '1', '1 (to +∞)', '1 (to +∞)', 'NaN', '0 (to NaN)'],
+  );
+});
+
+test('a value is told with its band, where that says more', () => {
+  const at = (...cells: number[]): string => {
+    const bands = {...show, name: 'mean', low: 'min', high: 'max'};
+    const curve = curveOf(run('a'), '#000', tableOf([cells]), ['mean', 'max', 'min'], bands);
+    return curve === null ? '' : valueAt(curve, 1);
+  };
+  assert.deepEqual(
+    [at(2, 3, 1), at(2, 2, 2), at(2, 3), at(2, 2)],
+    ['2 (1 to 3)', '2', '2 (to 3)', '2'],
+  );
+});
+
+test('a chart is told in words, with the highest of its bands', () => {
+  const table = tableOf([
+    [2, 2],
+    [1, 50],
+    [NaN, NaN],
+  ]);
+  const curve = curveOf(run('a'), '#000', table, NAMES, show);
+  assert.ok(curve !== null);
+  assert.equal(
+    chartWords('Gradient norm', [curve]),
+    'Gradient norm; a 2 at step 1 to NaN at step 3, highest 50',
+  );
+  assert.equal(chartWords('Loss', []), 'Loss');
+});
+
+test('a part of a whole has two digits, and is never nothing', () => {
+  const parts = [0, 1e-5, 0.00099, 0.001, 0.0134, 0.0999, 0.12345, 0.994, 0.997, 1, 1.5];
+  assert.deepEqual(parts.map(formatPercent), [
+    'under 0.1 %',
+    'under 0.1 %',
+    'under 0.1 %',
+    '0.10 %',
+    '1.3 %',
+    '10 %',
+    '12 %',
+    '99 %',
+    '100 %',
+    '100 %',
+    '150 %',
   ]);
 });
 

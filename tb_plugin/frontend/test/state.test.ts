@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-import {headline, place, progress} from '../src/findings.ts';
+import {circumstances, headline, place, progress} from '../src/findings.ts';
 import {
   initialState,
   missingUrls,
@@ -91,6 +91,18 @@ test('the page needs one heat map, and per ticked run its loss, rate and the lay
   assert.deepEqual(neededUrls(reduceState(state, {type: 'toggle', run: 'b'})).length, 4);
 });
 
+test('a run with a flight record or a loss scale needs that, too', () => {
+  const flight = {firstStep: 10, lastStep: 20, updates: 11, reason: 'exception'};
+  const flown = run('b', {flight, lossScaled: true});
+  const state = after({type: 'overview', overview: overview([run('a'), flown])});
+  assert.deepEqual(neededUrls(state).slice(3), [
+    './statistic?run=b&name=loss',
+    './statistic?run=b&name=learning_rate',
+    './statistic?run=b&name=loss_scale',
+    './flight?run=b',
+  ]);
+});
+
 test('a table is asked for once, again after a reload, and shows the old one meanwhile', () => {
   const table = tableOf([[1, 2, 3]]);
   let state = after(loaded('a'));
@@ -156,6 +168,18 @@ test('a failed first answer is an error, a failed reload keeps the page', () => 
   assert.equal(after(failed).error, 'gone');
   assert.equal(after(loaded('a'), failed).run, 'a');
   assert.equal(after(failed, loaded('a')).error, null);
+});
+
+test('recording and loss scaling are told where there is something to tell', () => {
+  assert.deepEqual(circumstances(run('a')), []);
+  assert.deepEqual(circumstances(run('a', {lossScale: 1, overhead: 0.0134})), [
+    'recording took 1.3 % of the time',
+  ]);
+  assert.deepEqual(circumstances(run('a', {lossScale: 32768, skippedSteps: 3})), [
+    'loss scale 32,768, 3 batches skipped',
+  ]);
+  assert.deepEqual(circumstances(run('a', {lossScale: 32768})), ['loss scale 32,768']);
+  assert.deepEqual(circumstances(run('a', {lossScale: 1, skippedSteps: 1})), ['1 batch skipped']);
 });
 
 test('headlines say verdict, number and step', () => {

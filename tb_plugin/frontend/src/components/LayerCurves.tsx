@@ -4,26 +4,13 @@ import type {JSX} from 'preact';
 import {useMemo} from 'preact/hooks';
 
 import {layerUrl, type Run, type Statistic} from '../api.ts';
+import {layerCharts, type LayerChart} from '../charts.ts';
 import {curveOf, type Curve} from '../curves.ts';
 import type {Zoom} from '../layout.ts';
 import {runColor} from '../palette.ts';
 import {hasLayer, shownRuns, type Action, type State} from '../state.ts';
 import {Chart} from './Chart.tsx';
 import {Failure, Loading} from './Messages.tsx';
-
-interface Drawn {
-  name: string;
-  low: string | null;
-  high: string | null;
-}
-
-const CURVES: readonly Drawn[] = [
-  {name: 'gradient_norm', low: null, high: 'gradient_norm_peak'},
-  {name: 'm_rms', low: null, high: null},
-  {name: 'u_mean', low: 'u_min', high: 'u_max'},
-  {name: 'step_size', low: null, high: null},
-  {name: 'update_ratio', low: null, high: null},
-];
 
 export function LayerCurves({
   state,
@@ -72,14 +59,12 @@ function Charts({
 }): JSX.Element {
   const {overview, tables, shown, dark, statistic} = state;
   const charts = useMemo(() => {
-    const drawn = CURVES.some(({name}) => name === statistic)
-      ? CURVES
-      : [...CURVES, {name: statistic, low: null, high: null}];
-    return drawn.flatMap(show => {
+    const runs = overview?.runs.filter(run => shown.has(run.name) && hasLayer(run, layer)) ?? [];
+    return layerCharts(statistic, runs).flatMap(show => {
       const meta = overview?.statistics.find(({name}) => name === show.name);
       return meta === undefined
         ? []
-        : [{meta, ...chart(show, meta, layer, {overview, tables, shown, dark})}];
+        : [{meta, band: show.band, ...chart(show, meta, layer, {overview, tables, shown, dark})}];
     });
   }, [overview, tables, shown, dark, layer, statistic]);
   const entries = shownRuns(state).map(run => ({
@@ -105,8 +90,9 @@ function Charts({
           />
         ),
       )}
+      {charts.length === 0 && <p class="hint">No ticked run has a layer of this name.</p>}
       <div class="charts">
-        {charts.map(({meta, curves, absent}) => (
+        {charts.map(({meta, band, curves, absent}) => (
           <Chart
             key={meta.name}
             name={meta.name}
@@ -115,6 +101,7 @@ function Charts({
             description={meta.description}
             scale={meta.scale}
             curves={curves}
+            band={band}
             absent={absent}
             zoom={state.zoom ?? stepsOf(shownRuns(state))}
             step={state.step}
@@ -130,7 +117,7 @@ function Charts({
 }
 
 function chart(
-  show: Drawn,
+  show: LayerChart,
   meta: Statistic,
   layer: string,
   {overview, tables, shown, dark}: Pick<State, 'overview' | 'tables' | 'shown' | 'dark'>,

@@ -1,13 +1,14 @@
-/** Everything about the selected run: verdict, findings, loss, heat map, and the curves of its selected layer. */
+/** Everything about the selected run: verdict, findings, loss, heat map, flight record, the selected layer's curves. */
 
 import type {JSX} from 'preact';
 
 import {statisticUrl, type Run} from '../api.ts';
-import {headline, progress} from '../findings.ts';
+import {circumstances, headline, progress} from '../findings.ts';
 import {formatNumber, words} from '../format.ts';
 import type {Action, State} from '../state.ts';
 import {Shape} from './Badge.tsx';
 import {FindingCard} from './FindingCard.tsx';
+import {FlightRecord} from './FlightRecord.tsx';
 import {HeatSection} from './HeatSection.tsx';
 import {LayerCurves} from './LayerCurves.tsx';
 import {StepCurves} from './StepCurves.tsx';
@@ -32,6 +33,7 @@ export function RunPage({state, run, dispatch}: Props): JSX.Element {
         entry={state.tables.get(statisticUrl(run.name, state.statistic))}
         dispatch={dispatch}
       />
+      <FlightRecord state={state} dispatch={dispatch} />
       <LayerCurves state={state} dispatch={dispatch} />
     </>
   );
@@ -52,6 +54,9 @@ function Verdict({run}: {run: Run}): JSX.Element {
             <span key={name}>
               {words(name)} {typeof value === 'number' ? formatNumber(value) : value}
             </span>
+          ))}
+          {circumstances(run).map(told => (
+            <span key={told}>{told}</span>
           ))}
         </p>
         {run.notes.map(note => (

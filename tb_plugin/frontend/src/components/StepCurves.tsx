@@ -1,4 +1,4 @@
-/** What a step has one number of: the loss and the learning rate of the shown runs. */
+/** What a step has one number of: loss, learning rate and loss scale of the shown runs. */
 
 import type {JSX} from 'preact';
 import {useMemo} from 'preact/hooks';
@@ -19,7 +19,7 @@ export function StepCurves({state, dispatch}: Props): JSX.Element | null {
   if (selectedRun(state) === null) return null;
   const {lossScale} = state;
   return (
-    <section class="panel steps" aria-label="Loss and learning rate">
+    <section class="panel steps" aria-label="Loss, learning rate and loss scale">
       <header class="panel-head">
         <h2>Training</h2>
         <label class="check">
@@ -51,6 +51,16 @@ export function StepCurves({state, dispatch}: Props): JSX.Element | null {
           state={state}
           dispatch={dispatch}
         />
+        {shownRuns(state).some(({lossScaled}) => lossScaled) && (
+          <StepCurve
+            name="loss_scale"
+            title="Loss scale"
+            description="What the loss is multiplied by, so that small gradients survive in half precision"
+            scale="log"
+            state={state}
+            dispatch={dispatch}
+          />
+        )}
       </div>
     </section>
   );
@@ -76,6 +86,9 @@ function StepCurve({
       const show = {name, low: null, high: null, scale};
       return curveOf(run, runColor(index, dark), entry.table, [name], show) ?? [];
     });
+    const unscaled = overview?.runs.filter(run => shown.has(run.name) && !run.lossScaled) ?? [];
+    if (name === 'loss_scale' && unscaled.length > 0)
+      absent.push(`No loss scaling: ${unscaled.map(run => run.name).join(', ')}`);
     return {curves, absent};
   }, [overview, shown, tables, dark, name, scale]);
   return (

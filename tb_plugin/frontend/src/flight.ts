@@ -1,0 +1,83 @@
+/** The flight record: which layer to show of it, what it is in a sentence, which findings fall into it. Pure. */
+
+import type {Finding, Flight, Run, Severity, Table} from './api.ts';
+import {counted, formatStep} from './format.ts';
+import {hasLayer} from './state.ts';
+
+/** A step with a line of its own in a chart. */
+export interface Mark {
+  step: number;
+  severity: Severity;
+  words: string;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  'nonfinite gradient': 'up to a gradient that is not finite',
+  'nonfinite loss': 'up to a loss that is not finite',
+  'critical finding': 'up to a critical finding',
+  exception: 'before an exception',
+  interrupt: 'before an interrupt',
+  termination: 'before the process was ended from outside',
+};
+
+/** `The last 128 updates up to a critical finding, steps 273–400, every single one.` */
+export function flightSentence({firstStep, lastStep, updates, reason}: Flight): string {
+  const why = REASONS[reason] ?? `(${reason})`;
+  const [first, last] = [formatStep(firstStep), formatStep(lastStep)];
+  if (updates === 1) return `The last update ${why}, step ${last}.`;
+  if (updates === lastStep - firstStep + 1)
+    return `The last ${counted(updates, 'update')} ${why}, steps ${first}–${last}, every single one.`;
+  return (
+    `${counted(updates, 'update')} in several stretches between steps ${first} and ${last}, ` +
+    `the last stretch ${why}, every single one.`
+  );
+}
+
+/** The names of the columns of a run's flight record; a layer may be called loss. */
+export function flightColumns(run: Run): string[] {
+  return [...run.layers.map(({name}) => layerColumn(name)), LOSS_COLUMN];
+}
+
+export const LOSS_COLUMN = 'loss';
+
+export function layerColumn(layer: string): string {
+  return `layer ${layer}`;
+}
+
+/** The layer whose gradient is shown: the selected one, else the one of the worst finding that names a layer. */
+export function flightLayer(selected: string | null, runs: readonly Run[]): string | null {
+  if (selected !== null) return selected;
+  const findings = runs.flatMap(run =>
+    run.findings.filter(({layer}) => layer !== null && hasLayer(run, layer)),
+  );
+  const worst = findings.find(({severity}) => severity === 'critical') ?? findings[0];
+  return worst?.layer ?? null;
+}
+
+/** The steps of all tables, ascending. */
+export function stepsTogether(tables: readonly Table[]): number[] {
+  return [...new Set(tables.flatMap(({steps}) => [...steps]))].sort((one, other) => one - other);
+}
+
+/** The findings that begin within the steps: of a run those of one rule and step together, whatever their layers. */
+export function flightMarks(runs: readonly Run[], steps: readonly number[]): Mark[] {
+  const inside = new Set(steps);
+  return runs.flatMap(run => {
+    const begun = run.findings.filter(({firstStep}) => inside.has(firstStep));
+    const alike = ({rule, firstStep}: Finding): Finding[] =>
+      begun.filter(other => other.rule === rule && other.firstStep === firstStep);
+    const firsts = begun.filter(finding => alike(finding)[0] === finding);
+    return firsts.map(first => ({
+      step: first.firstStep,
+      severity: first.severity,
+      words: `${run.name}: ${first.rule} ${place(first, alike(first).length - 1)}`,
+    }));
+  });
+}
+
+/** `in dense/kernel and 3 other layers at step 400`. */
+function place({layer, firstStep}: Finding, others: number): string {
+  const more = others > 0 ? ` and ${counted(others, 'other layer')}` : '';
+  const where = layer === null ? '' : `in ${layer}${more} `;
+  return `${where}at step ${formatStep(firstStep)}`;
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+
+import {
+  flightColumns,
+  flightLayer,
+  flightMarks,
+  flightSentence,
+  layerColumn,
+  stepsTogether,
+} from '../src/flight.ts';
+import {decodeTable} from '../src/api.ts';
+import {finding, run} from './runs.ts';
+import {encodeTable} from './table.ts';
+
+test('a flight record is told in a sentence', () => {
+  const flight = {firstStep: 273, lastStep: 400, updates: 128, reason: 'nonfinite gradient'};
+  assert.equal(
+    flightSentence(flight),
+    'The last 128 updates up to a gradient that is not finite, steps 273–400, every single one.',
+  );
+  assert.equal(
+    flightSentence({firstStep: 1, lastStep: 1, updates: 1, reason: 'exception'}),
+    'The last update before an exception, step 1.',
+  );
+  assert.equal(
+    flightSentence({...flight, firstStep: 10, reason: 'interrupt'}),
+    '128 updates in several stretches between steps 10 and 400, the last stretch before an interrupt, every single one.',
+  );
+  assert.match(flightSentence({...flight, reason: 'something new'}), /\(something new\)/);
+});
+
+test('a layer called loss is not taken for the loss', () => {
+  const layers = [{name: 'loss', group: 'loss', shape: []}];
+  const columns = flightColumns(run('a', {layers}));
+  assert.deepEqual([columns.indexOf(layerColumn('loss')), columns.indexOf('loss')], [0, 1]);
+});
+
+test('without a selected layer the one of the worst finding is shown', () => {
+  const warning = finding({severity: 'warning', layer: 'a/bias'});
+  const runs = [
+    run('a', {findings: [finding({layer: null}), warning]}),
+    run('b', {findings: [finding({layer: 'gone'}), finding({layer: 'b/kernel'})]}),
+  ];
+  assert.equal(flightLayer(null, runs), 'b/kernel');
+  assert.equal(flightLayer(null, runs.slice(0, 1)), 'a/bias');
+  assert.equal(flightLayer('a/kernel', runs), 'a/kernel');
+  assert.equal(flightLayer(null, [run('a')]), null);
+});
+
+test('the steps of several records are each there once, in order', () => {
+  const table = (...steps: number[]) => decodeTable(encodeTable(steps, []));
+  assert.deepEqual(stepsTogether([table(9, 10, 11), table(2, 10, 100)]), [2, 9, 10, 11, 100]);
+  assert.deepEqual(stepsTogether([]), []);
+});
+
+test('findings that begin in the record are marked, those of one rule and step once', () => {
+  const findings = [
+    finding({firstStep: 5}),
+    finding({firstStep: 5, layer: 'a/bias'}),
+    finding({firstStep: 5, layer: 'b/kernel'}),
+    finding({firstStep: 6, layer: null, rule: 'exploding-gradient', severity: 'warning'}),
+    finding({firstStep: 50}),
+  ];
+  assert.deepEqual(flightMarks([run('r', {findings}), run('s')], [4, 5, 6]), [
+    {step: 5, severity: 'critical', words: 'r: nonfinite in a/kernel and 2 other layers at step 5'},
+    {step: 6, severity: 'warning', words: 'r: exploding-gradient at step 6'},
+  ]);
+});
