@@ -125,6 +125,7 @@ class Recording:
         self._sound, self._recorded_bad = True, False
         self._history = History()
         self._reported: set[tuple[str, str | None]] = set()
+        self._suspected: set[tuple[str, str | None]] = set()
         self._drained_at = self._made = 0
         self._drained_s = self._adjusted_s = 0.0
 
@@ -365,14 +366,18 @@ class Recording:
         names = [layer.name for layer in self._table().layers]
         shapes = [tuple(v.shape) for v in self.recorder.variables]
         run = self._history.run(names, shapes, self._table(), flight)
-        found = [
-            finding
+        critical = {
+            (finding.rule, finding.layer): finding
             for finding in rules.diagnose(run)
             if finding.severity == "critical"
-            and (finding.rule, finding.layer) not in self._reported
-        ]
+        }
+        # early in a training much looks bad that passes: but for NaN, a finding must hold twice in a row
+        sure = {key for key in critical if key[0] == "nonfinite" or key in self._suspected}
+        new = (critical.keys() if self._ending else sure) - self._reported
+        self._suspected = set(critical)
+        self._reported |= new
+        found = [critical[key] for key in critical if key in new]
         for finding in found:
-            self._reported.add((finding.rule, finding.layer))
             _log.warning("%s: %s %s", finding.rule, finding.message, finding.suggestion)
         return any(f.rule != "nonfinite" for f in found)  # of that one there is a flight record
 
