@@ -10,9 +10,7 @@ import tensorflow as tf
 
 try:
     from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
-except (
-    ImportError
-):  # not public: without it XLA steps with loops of the user's own are not recorded
+except ImportError:  # not public: without it no step that XLA compiles can be recorded
     GraphOrParentsInXlaContext = None
 
 Tensor = Any  # TensorFlow ships no types

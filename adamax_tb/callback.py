@@ -16,12 +16,22 @@ if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
     from adamax_tb import interruption
-    from adamax_tb.recording import Recording, Settings, path_of
+    from adamax_tb.recording import Recording
+    from adamax_tb.settings import Settings, path_of
 
 #: On a GPU a step returns before it is done: to time one, the host must wait for it. It does so for the first records
 #: of a training and then for every so many.
 PROBED_FIRST = 8
 PROBED_EVERY = 16
+
+
+def require_tensorflow(what: str) -> None:
+    """Raises a ValueError that says `what` needs it if Keras does not run on TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"{what} needs Keras on TensorFlow; it runs on {keras.backend.backend()}. Set the environment variable "
+            "KERAS_BACKEND=tensorflow before Keras is imported."
+        )
 
 
 class OptimizerHealth(keras.callbacks.Callback):
@@ -55,8 +65,8 @@ class OptimizerHealth(keras.callbacks.Callback):
             callback and a `log_dir` of its own.
 
     Raises:
-        ValueError: an argument is not what it must be, or `log_dir` cannot be written; when `fit` starts: the model is
-            not compiled, or Keras does not run on TensorFlow.
+        ValueError: an argument is not what it must be, `log_dir` cannot be written, or Keras does not run on
+            TensorFlow; when `fit` starts: the model is not compiled.
     """
 
     def __init__(
@@ -68,11 +78,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         optimizer: Any = None,
     ) -> None:
         super().__init__()
-        if keras.backend.backend() != "tensorflow":
-            raise ValueError(
-                f"OptimizerHealth needs Keras on TensorFlow; it runs on {keras.backend.backend()}. Set the environment "
-                "variable KERAS_BACKEND=tensorflow before Keras is imported."
-            )
+        require_tensorflow("OptimizerHealth")
         self._settings = Settings(path_of(log_dir), every, overhead, variables)
         self._optimizer = optimizer
         self._recording: Any = None
@@ -120,7 +126,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._start = self._update = self._recording.begin()
         self._waits = bool(tf.config.list_logical_devices("GPU"))
         self.model.train_function = self._guarded(self.model.train_function)
-        interruption.listen(self._interrupted)
+        interruption.listen(self._recording.interrupted)
         atexit.register(self._at_exit)  # a fit that is interrupted never gets to on_train_end
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -199,25 +205,20 @@ class OptimizerHealth(keras.callbacks.Callback):
             except (StopIteration, tf.errors.OutOfRangeError):
                 raise  # the data is at its end
             except BaseException as error:
-                interrupted = isinstance(error, KeyboardInterrupt)
-                self._finish("interrupt" if interrupted else "exception")
+                self._finish(interruption.reason_of(type(error)))
                 self.model.train_function = None
                 raise
 
         return guarded
 
-    def _interrupted(self, reason: str) -> bool:
-        return bool(self._recording.interrupted(reason))
-
     def _at_exit(self) -> None:
-        error = getattr(sys, "last_type", None)
-        interrupted = error is not None and issubclass(error, KeyboardInterrupt)
-        self._finish(None if interrupted else "exception")
+        reason = interruption.reason_of(getattr(sys, "last_type", None) or Exception)
+        self._finish(None if reason == "interrupt" else reason)  # the signal had its flight record
 
     def _finish(self, reason: str | None = None) -> None:
         if not self._training:
             return
         self._training = False
         atexit.unregister(self._at_exit)
-        interruption.leave(self._interrupted)
+        interruption.leave(self._recording.interrupted)
         self._recording.finish(reason)

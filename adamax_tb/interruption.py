@@ -16,6 +16,12 @@ REASONS = {signal.SIGINT: "interrupt", signal.SIGTERM: "termination"}
 #: Gets one of `schema.FLIGHT_REASONS`; returns False if it cannot speak now, and will call `deliver` when it can.
 Say = Callable[[str], bool]
 
+
+def reason_of(error: type[BaseException]) -> str:
+    """Returns why a flight record is written when a training ends with an `error` of this class."""
+    return "interrupt" if issubclass(error, KeyboardInterrupt) else "exception"
+
+
 _speakers: list[Say] = []
 _before: dict[int, Any] = {}
 _postponed: set[int] = set()

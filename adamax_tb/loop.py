@@ -11,9 +11,12 @@ from typing import Any
 
 import keras
 
+from adamax_tb.callback import require_tensorflow
+
 if keras.backend.backend() == "tensorflow":
     from adamax_tb import interruption
-    from adamax_tb.recording import Recording, Settings, path_of
+    from adamax_tb.recording import Recording
+    from adamax_tb.settings import Settings, path_of
 
 LOOK_S = 0.02
 #: So many updates may pass between two looks without a record being lost; records that are, are counted as thinned.
@@ -52,11 +55,7 @@ class record:
         every: Any = 10,
         variables: str | None = None,
     ) -> None:
-        if keras.backend.backend() != "tensorflow":
-            raise ValueError(
-                f"`adamax_tb.record` needs Keras on TensorFlow; it runs on {keras.backend.backend()}. Set the "
-                "environment variable KERAS_BACKEND=tensorflow before Keras is imported."
-            )
+        require_tensorflow("`adamax_tb.record`")
         self._model = optimizer if isinstance(optimizer, keras.Model) else None
         if self._model is not None:
             optimizer = getattr(optimizer, "optimizer", None)
@@ -106,9 +105,7 @@ class record:
         self._done.set()
         if self._thread is not None:
             self._thread.join()
-        reason = None
-        if kind is not None:
-            reason = "interrupt" if issubclass(kind, KeyboardInterrupt) else "exception"
+        reason = None if kind is None else interruption.reason_of(kind)
         with self._turn:
             made = self._recording.iterations
             self._recording.finish(reason)

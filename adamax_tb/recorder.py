@@ -28,15 +28,10 @@ from adamax_tb import rows, stats
 from adamax_tb.branch import compiled_by_xla, read, run_if
 from adamax_tb.optimizer import AdaMax
 from adamax_tb.schema import NOT_RECORDED
+from adamax_tb.sentinel import FLIGHT_STEPS, HEADER, STEP_MODULUS, Drained, Updates
 from adamax_tb.slots import Kind, kinds_of
 from adamax_tb.stats import COLUMNS, Reducer, Tensor, Update
 
-#: `step` is the update's number less 1, modulo `_STEP_MODULUS`: float32 counts so far. `growth` is LossScaleOptimizer's
-#: count of updates since it last changed the scale, `began` the updates made before AdaMax's last restart.
-HEADER = ("step", "loss", "learning_rate", "loss_scale", "began", "growth")
-_STEP_MODULUS = 2**24
-#: How many updates before something went wrong are kept.
-FLIGHT_STEPS = 128
 BLOCK = 1 + len(COLUMNS)
 #: Records wait on the device until there are this many, or the buffer would hold more than so many numbers: a drain
 #: costs the host 1 ms, as much as a step of a small model.
@@ -54,103 +49,6 @@ def _row_count(optimizer: Any, index: int) -> rows.RowCount | None:
 
 #: What a loop of the user's traces is Python, too: AutoGraph need not read it.
 _plain: Callable[[Any], Any] = tf.autograph.experimental.do_not_convert
-
-
-@dataclass(frozen=True, slots=True)
-class Updates:
-    """What the sentinel saw of N updates, oldest first.
-
-    Attributes:
-        steps: (N,) int64.
-        norms: (N, L) float32, gradient norm before clipping of each.
-        headers: (N, len(HEADER)) float32.
-    """
-
-    steps: NDArray[np.int64]
-    norms: NDArray[np.float32]
-    headers: NDArray[np.float32]
-
-    def header(self, name: str) -> NDArray[np.float64]:
-        """Returns (N,), the entry `name` of `HEADER` of each update."""
-        return self.headers[:, HEADER.index(name)].astype(np.float64)
-
-    @property
-    def bad(self) -> NDArray[np.bool_]:
-        """(N,), whether a gradient, or the loss where it is known, is not finite."""
-        loss = np.ascontiguousarray(self.headers[:, HEADER.index("loss")])
-        known = loss.view(np.uint32) != NOT_RECORDED.view(np.uint32)
-        return np.logical_or(~self.finite, known & ~np.isfinite(loss))
-
-    @property
-    def restarted(self) -> NDArray[np.bool_]:
-        """(N,), whether m and u were cleared before the update."""
-        return np.logical_and(_t(self.steps, self.headers) == 1, self.steps > 1)
-
-    @property
-    def finite(self) -> NDArray[np.bool_]:
-        """(N,), whether every gradient is finite."""
-        return np.logical_and.reduce(np.isfinite(self.norms), axis=1)
-
-    def skipped(
-        self, growth_steps: int, per_update: int, first_scale: float
-    ) -> NDArray[np.float64]:
-        """Returns (N,), how many batches loss scaling threw away between each update and the one before.
-
-        A batch that is thrown away halves the scale; `growth_steps` in a row that are not double it.
-
-        Args:
-            growth_steps: after how many batches the scale is doubled.
-            per_update: batches per update.
-            first_scale: the scale before update 1.
-
-        Returns:
-            NaN for the first of the updates, unless it is update 1.
-        """
-        scale, growth = self.header("loss_scale"), self.header("growth")
-        before = np.concatenate([[first_scale], scale[:-1]])
-        grown = np.concatenate([[False], growth[:-1] + per_update >= growth_steps])
-        halved = np.round(np.log2(before * np.where(grown, 2.0, 1.0) / scale))
-        if self.steps.size and self.steps[0] != 1:
-            halved[0] = np.nan
-        return np.maximum(halved, 0)
-
-    def __getitem__(self, which: slice) -> "Updates":
-        return Updates(self.steps[which], self.norms[which], self.headers[which])
-
-
-@dataclass(frozen=True, slots=True)
-class Drained:
-    """What one drain brought to the host, oldest first.
-
-    Attributes:
-        sentinel: the updates since the last record of the last drain.
-        held: all updates that the device still knows, at least `FLIGHT_STEPS` if so many were made.
-        steps: (R,) int64, the recorded steps since the last drain.
-        headers: (R, len(HEADER)) float32.
-        nonfinite: (R, L) float32, counts.
-        columns: (R, len(COLUMNS), L) float32.
-    """
-
-    sentinel: Updates
-    held: Updates
-    steps: NDArray[np.int64]
-    headers: NDArray[np.float32]
-    nonfinite: NDArray[np.float32]
-    columns: NDArray[np.float32]
-
-    def header(self, name: str) -> NDArray[np.float64]:
-        """Returns (R,), the entry `name` of `HEADER` of each record."""
-        return self.headers[:, HEADER.index(name)].astype(np.float64)
-
-    @property
-    def t(self) -> NDArray[np.float64]:
-        """(R,), the paper's t: updates since the last restart, counted from 1."""
-        return _t(self.steps, self.headers)
-
-    def windows(self) -> list[slice]:
-        """Returns for each record the rows of `sentinel` since the record before it, its own the last."""
-        ends = np.searchsorted(self.sentinel.steps, self.steps, side="right").tolist()
-        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
 
 #: Optimizer → who watches it.
@@ -235,6 +133,7 @@ class Recorder:
         self._steps_per_call = steps_per_call
         self._adjustable = adjustable
         self._cadence: Any = None
+        self._watched: list[int] = []  # the optimizer's indices of `variables`
         self._ring = self._slots = 0
         self._traced: dict[Any, dict[Any, Any]] = {}
         self._loss: Tensor = None
@@ -243,14 +142,8 @@ class Recorder:
 
     @property
     def variables(self) -> list[Any]:
-        """The L variables that are watched, in model order."""
-        return [self.optimizer._trainable_variables[i] for i in self.watched]
-
-    @property
-    def watched(self) -> list[int]:
-        """The optimizer's indices of `variables`."""
-        paths = [v.path for v in self.optimizer._trainable_variables]
-        return [i for i, path in enumerate(paths) if re.search(self._pattern or "", path)]
+        """The L variables that are watched, in model order; none before the first update is traced."""
+        return [self.optimizer._trainable_variables[i] for i in self._watched]
 
     def set_every(self, every: int) -> None:
         """Takes records at updates divisible by `every` from now on; what was recorded must have been drained."""
@@ -332,14 +225,14 @@ class Recorder:
         return update_step
 
     def _create(self, distribution: Any) -> None:
-        watched = self.watched
+        paths = [variable.path for variable in self.optimizer._trainable_variables]
+        watched = [i for i, path in enumerate(paths) if re.search(self._pattern or "", path)]
         if not watched:
-            paths = [variable.path for variable in self.optimizer._trainable_variables]
             raise ValueError(
                 f"Argument `variables`: {self._pattern!r} is found in no variable's path. There are: "
                 f"{', '.join(paths[:5])}{', …' if len(paths) > 5 else ''}"
             )
-        self.kinds = kinds_of(self.optimizer, watched)
+        self._watched, self.kinds = watched, kinds_of(self.optimizer, watched)
         columns = len(watched) + len(HEADER)
         if self._adjustable:
             self.most = max(self.every, min(MOST_EVERY, BUFFER_ENTRIES // columns))
@@ -393,7 +286,7 @@ class Recorder:
         if self._cadence is not None:
             every = read(self._cadence.handle, tf.int64, [])
         regular = (step % every) * iterations == 0  # also at update 1
-        scalars = {id(k): k.scalars(self.optimizer, learning_rate, step) for k in made.kinds}
+        scalars = {k: k.scalars(self.optimizer, learning_rate, step) for k in made.kinds}
 
         def write(buffer: Tensor, slot: Tensor, row: Tensor, finite: Tensor, *rest: Any) -> Tensor:
             numbers, gradients, handles = rest
@@ -414,7 +307,7 @@ class Recorder:
                 return write(buffer, tf.where(wanted, slot, 2 * self._slots), *rest)
             return run_if(wanted, write, [buffer, slot, *rest])
 
-        # gradients of embeddings are made dense inside, where they are needed
+        # what is still slices is made dense inside, where it is needed
         inputs = [self.buffer.handle, step, every, regular, row, finite]
         inputs += [[*scalars.values()], made.gradients, [x.handle for x in made.stored]]
         if always:
@@ -427,7 +320,7 @@ class Recorder:
 
     def _made(self, first: Callable[[Any], Any], grads_and_vars: list[Any]) -> "_Made":
         """Returns the watched ones among the variables that the update under way changes."""
-        place = {index: i for i, index in enumerate(self.watched)}
+        place = {index: i for i, index in enumerate(self._watched)}
         given = [self.optimizer._get_variable_index(variable) for _, variable in grads_and_vars]
         chosen = [i for i, index in enumerate(given) if index in place]
         indices = [given[i] for i in chosen]
@@ -454,7 +347,7 @@ class Recorder:
         made: "_Made",
         gradients: list[Tensor],
         handles: list[Tensor],
-        scalars: dict[int, tuple[Tensor, ...]],
+        scalars: dict[Kind, tuple[Tensor, ...]],
         norms: list[Tensor] | None,
     ) -> list[Update]:
         """Returns the updates of `made`, inside a branch, whose inputs the tensors are."""
@@ -476,7 +369,7 @@ class Recorder:
                     weight=weight,
                     slots=tuple(slots),
                     kind=kind,
-                    scalars=tuple(scalars[id(kind)]),
+                    scalars=tuple(scalars[kind]),
                     touched=touched,
                 )
             )
@@ -501,7 +394,7 @@ class Recorder:
         before = held[0] if loss_known else held[0, :layers]
         was_finite = tf.math.is_finite(tf.reduce_sum(before))
         # the buffer knows the step modulo a number that no two steps in it are apart
-        ago = (step - 1 - tf.cast(held[1, layers], tf.int64)) % _STEP_MODULUS
+        ago = (step - 1 - tf.cast(held[1, layers], tf.int64)) % STEP_MODULUS
         taken = (held[1, layers] >= 0) & ((step - ago) // every == interval)
         slot = tf.where(regular, interval % self._slots, spare)
         return slot, regular | (was_finite & ~taken)
@@ -581,7 +474,7 @@ class Recorder:
         """Returns the () float32 numbers of `HEADER`."""
         clock = getattr(self.optimizer, "restart_clock", None)
         numbers = [
-            iterations % _STEP_MODULUS,
+            iterations % STEP_MODULUS,
             tf.constant(NOT_RECORDED) if loss is None else loss,
             learning_rate,
             getattr(self.outer, "dynamic_scale", self.optimizer.loss_scale_factor or 1.0),
@@ -621,11 +514,11 @@ class Recorder:
         once, more = (min(seconds(times) for _ in range(3)) for times in (1, 4))
         return max(0.0, more - once) / 3
 
-    def rewind(self, step: int) -> None:
-        """Forgets what it knows if the optimizer stands at an earlier `step`: a checkpoint was loaded."""
-        if self.buffer is not None and step < self._last_drained:
+    def forget(self, step: int) -> None:
+        """Forgets all updates: the optimizer stands at `step` again, an earlier checkpoint was loaded."""
+        if self.buffer is not None:
             self.buffer.assign(tf.fill(self.buffer.shape, -1.0))
-            self._last_drained = step
+            self._last_drained = min(self._last_drained, step)
 
     def drain(self) -> Drained | None:
         """Brings what was recorded since the last drain to the host, in one transfer.
@@ -645,8 +538,8 @@ class Recorder:
         held = Updates(steps, sentinel[order, :layers], sentinel[order, layers:])
         new = int(np.searchsorted(steps, self._last_drained, side="right"))
         chosen, recorded = self._in_order(blocks[:, 0, layers])
-        # a loop of the user's goes on meanwhile: the record of an update may be younger than the copy of the ring
-        new_record = (recorded > self._last_drained) & (recorded <= steps.max(initial=0))
+        # a loop of the user's goes on meanwhile: a record may be younger, or older, than the copy of the ring
+        new_record = np.isin(recorded, steps[new:])
         chosen, recorded = chosen[new_record], recorded[new_record]
         if recorded.size:  # updates after it count towards the next record's peak
             self._last_drained = int(recorded[-1])
@@ -654,7 +547,6 @@ class Recorder:
             sentinel=held[new:],
             held=held,
             steps=recorded,
-            headers=blocks[chosen, 0, layers:],
             nonfinite=blocks[chosen, 0, :layers],
             columns=blocks[chosen, 1:, :layers],
         )
@@ -663,17 +555,11 @@ class Recorder:
         """Returns the rows whose `HEADER` step is `held`, in step order, and their steps. Unwritten rows have -1."""
         (written,) = np.nonzero(held >= 0)
         # no held step is as far from the last drained one as half the modulus
-        base = self._last_drained - _STEP_MODULUS // 2
+        base = self._last_drained - STEP_MODULUS // 2
         steps = held[written].astype(np.int64) + 1
-        steps = base + (steps - base) % _STEP_MODULUS
+        steps = base + (steps - base) % STEP_MODULUS
         order = np.argsort(steps, kind="stable")
         return written[order], steps[order]
-
-
-def _t(steps: NDArray[np.int64], headers: NDArray[np.float32]) -> NDArray[np.float64]:
-    began = headers[:, HEADER.index("began")].astype(np.float64)
-    # a restart that lies ahead is one that restoring an earlier checkpoint has undone
-    return np.asarray(steps - np.where(began > steps - 1, 0.0, began), np.float64)
 
 
 def _dense(gradient: Tensor) -> Tensor:

@@ -6,11 +6,8 @@ of its own is reported once and leaves training going.
 """
 
 import logging
-import os
-import re
 import time
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -19,78 +16,22 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from adamax_tb import interruption, rules, schema, stats
+from adamax_tb.history import History
 from adamax_tb.overhead import CADENCES, Meter
-from adamax_tb.recorder import FLIGHT_STEPS, Drained, Recorder, Updates
-from adamax_tb.schema import Run
+from adamax_tb.recorder import Recorder
+from adamax_tb.sentinel import FLIGHT_STEPS, Drained, Updates
+from adamax_tb.settings import Settings
 from adamax_tb.writer import EventWriter
 
 #: Records wait on the device so many seconds at most.
 DRAIN_S = 0.5
-MAX_EVERY = 10_000  # the device keeps a row for every update between two records
 #: `every="auto"` starts with this, and looks so many seconds later whether another cadence fits the budget.
 FIRST_EVERY = 10
 ADJUST_S = 2.0
-#: The run is judged when its records have become more by this factor, on so many of them at most.
-JUDGED_GROWTH = 1.25
-JUDGED_RECORDS = 256
-
-#: Step statistics that count since the record before.
-COUNTS = ("skipped_steps", "restarts", "nonfinite_steps")
 #: How long a signal waits for the disk.
 LAST_WORD_S = 3.0
 
 _log = logging.getLogger("adamax_tb")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a user chose: `OptimizerHealth` says what each means.
-
-    Raises:
-        ValueError: one of them is not what it must be.
-    """
-
-    log_dir: str
-    every: int | str
-    overhead: float
-    variables: str | None
-
-    def __post_init__(self) -> None:
-        every = self.every
-        whole = isinstance(every, (int, np.integer)) and not isinstance(every, bool)
-        if every != "auto" and not (whole and 1 <= int(every) <= MAX_EVERY):
-            raise ValueError(
-                f'Argument `every` must be a positive integer of at most {MAX_EVERY}, or "auto". Received: '
-                f"every={every!r}"
-            )
-        number = isinstance(self.overhead, (int, float)) and not isinstance(self.overhead, bool)
-        if not number or not 0 < self.overhead < 1:
-            raise ValueError(
-                "Argument `overhead` must be a part of the training time between 0 and 1, such as 0.02. Received: "
-                f"overhead={self.overhead!r}"
-            )
-        try:
-            re.compile(self.variables or "")
-        except (TypeError, re.error) as error:
-            raise ValueError(
-                "Argument `variables` must be a regular expression, such as r'/kernel$'. Received: "
-                f"variables={self.variables!r} ({error})"
-            ) from error
-        _check_writable(self.log_dir)
-
-
-def path_of(log_dir: Any) -> str:
-    """Returns `log_dir` as a string.
-
-    Raises:
-        ValueError: it is no path.
-    """
-    try:
-        return os.path.expanduser(os.fsdecode(log_dir))
-    except TypeError as error:
-        raise ValueError(
-            f"Argument `log_dir` must be a path. Received: log_dir={log_dir!r}"
-        ) from error
 
 
 class Recording:
@@ -119,14 +60,13 @@ class Recording:
         self._writer: EventWriter | None = None
         self._failed = self._busy = self._ending = False
         self._learning_rate = 0.0
-        self._watched = self._last_step = (
-            0  # the last update that was looked at, and the last recorded
-        )
+        self._watched = self._last_step = 0  # the last update looked at, and the last recorded
+        self._having: dict[str, NDArray[np.bool_]] = {}  # statistic → (L,), which variables have it
         self._sound, self._recorded_bad = True, False
         self._history = History()
         self._reported: set[tuple[str, str | None]] = set()
         self._suspected: set[tuple[str, str | None]] = set()
-        self._drained_at = self._made = 0
+        self._drained_at = self._start = 0
         self._drained_s = self._adjusted_s = 0.0
 
     @property
@@ -140,16 +80,16 @@ class Recording:
         return int(_host(self.recorder.optimizer.iterations))
 
     def start(self) -> None:
-        """Attaches to the optimizer and reads where it stands. The training step must be traced after that."""
+        """Attaches to the optimizer. The training step must be traced after that."""
         self._failed = False
-        self.recorder.detach()
         self.recorder.attach()
 
     def begin(self) -> int:
         """Reads where the optimizer stands, which is built by now, and returns its updates so far."""
-        self._made = self._drained_at = start = self.iterations
-        self.recorder.rewind(start)
-        self._watched = min(self._watched, start)
+        self._start = self._drained_at = start = self.iterations
+        if start < self._watched:  # a checkpoint was loaded: what it knows is of another future
+            self.recorder.forget(start)
+            self._watched = start
         rate = float(_host(self.recorder.optimizer.learning_rate))
         self._learning_rate = float(f"{rate:.7g}")  # 0.001, not float32's 0.0010000000475
         return start
@@ -160,7 +100,7 @@ class Recording:
             return
         every = self.recorder.every
         waiting = update // every - self._drained_at // every
-        first = self._drained_at == self._made
+        first = self._drained_at == self._start
         now = time.perf_counter()
         if (
             first
@@ -179,10 +119,8 @@ class Recording:
             return
         self._busy = True
         try:
-            with (
-                self.meter.host(),
-                np.errstate(all="ignore"),
-            ):  # a run that blows up is no fault of ours
+            # a run that blows up is no fault of ours; a signal may come while a step is traced
+            with self.meter.host(), np.errstate(all="ignore"), tf.init_scope():
                 drained = self.recorder.drain()
                 if drained is not None:
                     self._take(drained, reason)
@@ -247,9 +185,9 @@ class Recording:
         self._watched = int(held.steps[-1])
 
     def _open(self) -> None:
-        self._writer = EventWriter(
-            self._settings.log_dir, self._table(), open_records=tf.io.TFRecordWriter
-        )
+        table = self._table()
+        self._having = {name: self._variables_with(name) for name in table.statistics}
+        self._writer = EventWriter(self._settings.log_dir, table, open_records=tf.io.TFRecordWriter)
         if self._timed:
             self.meter.sentinel_s = self.recorder.sentinel_cost()
 
@@ -257,11 +195,10 @@ class Recording:
         assert self._writer is not None
         recorder = self.recorder
         self.meter.count(len(drained.sentinel.steps), len(drained.steps))
-        has = [kind.has for kind in recorder.kinds]
         layer_stats = self._layer_stats(drained)
         recorded = {
-            name: _masked(layer_stats[name], _having(has, name) & recorder.present)
-            for name in schema.recorded_statistics(frozenset().union(*has))
+            name: _masked(layer_stats[name], having & recorder.present)
+            for name, having in self._having.items()
         }
         step_stats = self._step_stats(drained, layer_stats)
         bad = np.array([drained.sentinel.bad[window].any() for window in drained.windows()])
@@ -282,11 +219,11 @@ class Recording:
                 recorder.kinds,
                 drained.columns,
                 shapes,
-                drained.header("learning_rate"),
-                drained.t,
+                drained.records.header("learning_rate"),
+                drained.records.t,
             ),
             "nonfinite": drained.nonfinite,
-            "gradient_norm": norms[[window.stop - 1 for window in windows]],
+            "gradient_norm": drained.records.norms,
             "gradient_norm_peak": np.take_along_axis(norms, peaks, axis=0),
             "gradient_norm_peak_step": drained.sentinel.steps[peaks],
         }
@@ -306,10 +243,10 @@ class Recording:
         ]
         skipped = self._skipped(drained)
         return {
-            "loss": drained.header("loss"),
+            "loss": drained.records.header("loss"),
             "loss_peak": np.array([loss[_peak_row(loss)] for loss in losses]),
-            "learning_rate": drained.header("learning_rate"),
-            "loss_scale": drained.header("loss_scale"),
+            "learning_rate": drained.records.header("learning_rate"),
+            "loss_scale": drained.records.header("loss_scale"),
             "skipped_steps": np.array([np.nansum(skipped[window]) for window in windows]),
             "clip_factor": np.divide(clipped, whole, out=np.ones_like(whole), where=whole > 0),
             "restarts": np.array([steps.size for steps in restarted]),
@@ -363,9 +300,7 @@ class Recording:
 
     def _judge(self, flight: schema.Flight | None) -> bool:
         """Logs critical findings that the run had not before; tells whether one of them deserves a flight record."""
-        names = [layer.name for layer in self._table().layers]
-        shapes = [tuple(v.shape) for v in self.recorder.variables]
-        run = self._history.run(names, shapes, self._table(), flight)
+        run = self._history.run(self._table(), flight)
         critical = {
             (finding.rule, finding.layer): finding
             for finding in rules.diagnose(run)
@@ -380,6 +315,11 @@ class Recording:
         for finding in found:
             _log.warning("%s: %s %s", finding.rule, finding.message, finding.suggestion)
         return any(f.rule != "nonfinite" for f in found)  # of that one there is a flight record
+
+    def _variables_with(self, statistic: str) -> NDArray[np.bool_]:
+        """Returns (L,), which of the watched variables have it."""
+        (needs,) = (s.needs for s in schema.STATS if s.name == statistic)
+        return np.array([not needs or needs in kind.has for kind in self.recorder.kinds])
 
     def _table(self) -> schema.LayerTable:
         recorder = self.recorder
@@ -411,94 +351,6 @@ class Recording:
                 if isinstance(value, (int, float)) and not isinstance(value, bool)
             },
             every=recorder.every,
-        )
-
-
-class History:
-    """The records of a training so far, for a judgement while it goes on; of a long one only some."""
-
-    def __init__(self) -> None:
-        self._parts: list[tuple[Any, dict[str, Any], dict[str, Any]]] = []
-        self._count = 0
-        self._judged = rules.HISTORY
-
-    def add(
-        self,
-        steps: NDArray[np.int64],
-        layer_stats: dict[str, NDArray[np.float32]],
-        step_stats: dict[str, NDArray[Any]],
-    ) -> None:
-        """Appends records; those of an earlier step replace what followed it."""
-        for i, step in enumerate(steps):
-            while self._parts and self._parts[-1][0] >= step:
-                self._parts.pop()
-            row = {name: values[i] for name, values in layer_stats.items()}
-            self._parts.append((step, row, {name: x[i] for name, x in step_stats.items()}))
-        self._count += len(steps)
-        if len(self._parts) > JUDGED_RECORDS:
-            for (_, _, dropped), (_, _, kept) in zip(
-                self._parts[1:-1:2], self._parts[2::2], strict=False
-            ):
-                for name in COUNTS:
-                    kept[name] = kept[name] + dropped[name]
-            self._parts = self._parts[::2] + self._parts[-1:] * (len(self._parts) % 2 == 0)
-
-    def due(self, now: bool) -> bool:
-        """Tells whether enough has come in for another judgement, or anything if it is to be `now`."""
-        if not self._parts or (not now and self._count < self._judged * JUDGED_GROWTH):
-            return False
-        self._judged = self._count
-        return True
-
-    def run(
-        self,
-        layers: list[str],
-        shapes: list[tuple[int, ...]],
-        table: schema.LayerTable,
-        flight: schema.Flight | None,
-    ) -> Run:
-        """Returns the records as a run."""
-        steps, layer_stats, step_stats = zip(*self._parts, strict=True)
-        unknown = np.full(len(steps), np.nan, np.float32)
-        return Run(
-            name=".",
-            steps=np.array(steps, np.int64),
-            wall_times=np.zeros(len(steps)),
-            layers=tuple(layers),
-            shapes=tuple(shapes),
-            statistics=tuple(s.name for s in schema.STATS if s.name in layer_stats[0]),
-            optimizer=table.optimizer,
-            hyperparameters=dict(table.hyperparameters),
-            flight=flight,
-            _stats={name: np.stack([row[name] for row in layer_stats]) for name in layer_stats[0]},
-            _step_stats={
-                name: np.array([row[name] for row in step_stats], np.float32)
-                if name in step_stats[0]
-                else unknown
-                for name in schema.STEP_STATS
-            },
-        )
-
-
-def _having(has: list[frozenset[str]], name: str) -> NDArray[np.bool_]:
-    """Returns (L,), which variables have the statistic `name`."""
-    (needs,) = (statistic.needs for statistic in schema.STATS if statistic.name == name)
-    return np.array([not needs or needs in of_kind for of_kind in has])
-
-
-def _check_writable(log_dir: str) -> None:
-    if "://" in log_dir:
-        return  # a remote file system says so itself, when the file is opened
-    try:
-        os.makedirs(log_dir, exist_ok=True)
-        writable = os.access(log_dir, os.W_OK | os.X_OK)
-    except OSError as error:
-        raise ValueError(
-            f"Argument `log_dir` must be a directory that can be written. Received: log_dir={log_dir!r} ({error})"
-        ) from error
-    if not writable:
-        raise ValueError(
-            f"Argument `log_dir` must be a directory that can be written. Received: log_dir={log_dir!r} (no permission)"
         )
 
 

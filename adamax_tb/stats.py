@@ -48,7 +48,6 @@ SUMS = (
     "descent",
     "weight_product",
 )
-_SATURATION = np.array([name == "saturation_sum" for name in SUMS], np.float32)
 MAXIMA = ("gradient_max", "scale_max", "scale_min_negated", "update_max")
 COLUMNS = ("gradient_l2", *NORMS, *SUMS, *MAXIMA, "dead_units")
 
@@ -92,7 +91,8 @@ class Reducer:
 
     Attributes:
         xla: whether the program is compiled by XLA.
-        pieces: whether to reduce large variables piece by piece, as a CPU's cache likes it.
+        pieces: whether to reduce large variables piece by piece, as a CPU's cache likes it, and join few: XLA compiles
+            operations slowly, and a GPU starts them slowly.
         rows: whether to reduce each row of a matrix for itself.
     """
 
@@ -102,18 +102,18 @@ class Reducer:
 
     @property
     def joined(self) -> int:
-        """Variables of up to so many entries are joined: XLA compiles operations slowly, a GPU starts them slowly."""
-        return 2**18 if self.xla or not self.pieces else PIECE // 8
+        """Variables of up to so many entries are joined."""
+        return 2**18 if not self.pieces else PIECE // 8
 
     @property
     def batch(self) -> int:
         """How many entries are joined at most."""
-        return 2**22 if self.xla or not self.pieces else PIECE
+        return 2**22 if not self.pieces else PIECE
 
     @property
     def width(self) -> int:
         """The length of the rows of joined variables."""
-        return 256 if self.xla or not self.pieces else 64
+        return 256 if not self.pieces else 64
 
     def _apart(self, x: Tensor) -> Tensor:
         # XLA on the CPU reduces what it fused into the reduction on one thread and without vectors; behind a barrier
@@ -247,13 +247,13 @@ def _batches(updates: Sequence[Update], reducer: Reducer) -> tuple[list[list[int
     """Returns which variables to join with which, and which to reduce alone."""
     joined: list[list[int]] = []
     alone: list[int] = []
-    room: dict[int, int] = {}  # kind → entries that its last batch still takes
-    last: dict[int, list[int]] = {}
+    room: dict[Kind, int] = {}  # entries that the kind's last batch still takes
+    last: dict[Kind, list[int]] = {}
     for i, update in enumerate(updates):
         if update.touched is not None or update.size > reducer.joined or not update.size:
             alone.append(i)
             continue
-        kind = id(update.kind)
+        kind = update.kind
         if room.get(kind, 0) < update.size:
             last[kind], room[kind] = [], reducer.batch
             joined.append(last[kind])
@@ -395,13 +395,8 @@ def _columns(optimizer: Any, update: Update, reducer: Reducer) -> Tensor:
         touched = rest.pop() if update.touched is not None else None
         entries = Entries(optimizer, g, tuple(rest), update.scalars)
         found = _reduced(update.kind, entries, w, reducer, touched)
-        if found.memory is None:
-            return found.norms, found.sums, found.maxima
-        by_unit = reducer.unit_sums(found.memory)
-        sums = found.sums
-        if update.kind.memory is None:  # |direction|, whose sum is wanted, too
-            sums = sums + tf.reduce_sum(by_unit) * _SATURATION
-        return found.norms, sums, found.maxima, by_unit
+        memory = [] if found.memory is None else [found.memory]
+        return (found.norms, found.sums, found.maxima, *memory)
 
     def piece(start: Any, rows: int) -> tuple[Tensor, ...]:
         return reduced([tf.slice(x, [start, 0], [rows, x.shape[1]]) for x in whole])
@@ -450,7 +445,10 @@ def _alone_dead(faded: Tensor, g: Tensor, reducer: Reducer) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Reduced:
-    """`NORMS`, `SUMS` and `MAXIMA` of some entries, on the last axis, and the entries of their memory, if any."""
+    """`NORMS`, `SUMS` and `MAXIMA` of some entries, on the last axis, and their memory, if any.
+
+    Of joined variables that is each entry's, of one alone the sum of each unit's.
+    """
 
     norms: Tensor
     sums: Tensor
@@ -498,12 +496,14 @@ def _reduced(
         norm["update_l2"] = reducer.l2(direction)
         largest["update_max"] = reducer.max(size)
         total["descent"] = reducer.sum(e.g * direction)
-    if "saturation" in kind.has and reducer.rows:  # else it comes from the units' sums
-        total["saturation_sum"] = reducer.sum(size)
     if kind.trust is not None:
         total["weight_product"] = reducer.sum(w * direction)
     if "memory" in kind.has:
         memory = size if kind.memory is None else kind.memory(e, scale)
+        if not reducer.rows:
+            memory = reducer.unit_sums(memory)
+    if "saturation" in kind.has:  # alone, the sum of the units' sums is cheaper
+        total["saturation_sum"] = reducer.sum(size) if reducer.rows else tf.reduce_sum(memory)
     stack = partial(tf.stack, axis=-1)
     return _Reduced(
         stack([norm[name] for name in NORMS]),
@@ -595,11 +595,10 @@ def _rates(
     """Returns (R, L): the correction of each variable's learning rate, and what its direction was multiplied by."""
     correction, rate = (np.empty(raw["update_l2"].shape) for _ in range(2))
     lr, t = learning_rate[:, np.newaxis], t[:, np.newaxis]
-    places: dict[int, list[int]] = {}
+    places: dict[Kind, list[int]] = {}
     for i, kind in enumerate(kinds):
-        places.setdefault(id(kind), []).append(i)
-    for at in places.values():
-        kind = kinds[at[0]]
+        places.setdefault(kind, []).append(i)
+    for kind, at in places.items():
         correction[:, at] = kind.correction(optimizer, t)
         rate[:, at] = lr * correction[:, at]
         if kind.trust is not None:

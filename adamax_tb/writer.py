@@ -24,12 +24,11 @@ from tensorboard.compat.proto import event_pb2, summary_pb2, types_pb2
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from adamax_tb import schema
+from adamax_tb.thinning import Record, hand_on
 
 #: What may wait in memory for a slow disk: 300 records of 2,000 layers, and little beside a model of that size.
 QUEUE_BYTES = 64 * 2**20
 CLOSE_S = 60.0
-#: Step statistics that count since the previous record.
-_COUNTS = ("skipped_steps", "restarts", "nonfinite_steps", "thinned")
 _file_number = itertools.count()
 _END = object()
 _now = time.monotonic
@@ -200,7 +199,10 @@ class EventWriter:
             rows = rows.copied()
             for i, kept in enumerate(taken):
                 if self._dropped is not None:
-                    _continue(rows, i, self._dropped)
+                    later = _named(rows, i)
+                    later["thinned"][:] += 1
+                    updates = int(rows.steps[i] - self._dropped.steps[0])
+                    hand_on(_named(self._dropped, 0), later, updates)
                 self._dropped = None if kept else rows.copied(slice(i, i + 1))
             rows = rows.copied(taken)
         self._put(rows)
@@ -357,29 +359,12 @@ def _vectors(
     return np.stack(columns, axis=1)
 
 
-def _continue(rows: _Rows, i: int, dropped: _Rows) -> None:
-    """Makes record `i` of `rows` cover the updates of the one before it, which was dropped: no peak is lost."""
-    later, earlier = rows.by_tag[schema.STEP_TAG][i], dropped.by_tag[schema.STEP_TAG][0]
-    at = schema.STEP_STATS.index
-    counts = [at(name) for name in _COUNTS]
-    later[counts] += earlier[counts]
-    later[at("thinned")] += 1
-    if np.isnan(later[at("since_restart")]):
-        later[at("since_restart")] = earlier[at("since_restart")] + rows.steps[i] - dropped.steps[0]
-    if _is_peak(earlier[at("loss_peak")], later[at("loss_peak")]):
-        later[at("loss_peak")] = earlier[at("loss_peak")]
-    peak, step = (
-        schema.statistic_tag(name) for name in ("gradient_norm_peak", "gradient_norm_peak_step")
-    )
-    if peak in rows.by_tag:
-        was = _is_peak(dropped.by_tag[peak][0], rows.by_tag[peak][i])
-        for tag in {peak, step} & set(rows.by_tag):
-            rows.by_tag[tag][i][was] = dropped.by_tag[tag][0][was]
-
-
-def _is_peak(earlier: NDArray[Any], later: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tells where `earlier` is the larger one; NaN counts as the largest, the first one if both are."""
-    return np.isnan(earlier) | (earlier > later)
+def _named(rows: _Rows, i: int) -> Record:
+    """Returns record `i` of `rows` by the names of its statistics, as views."""
+    vector = rows.by_tag[schema.STEP_TAG][i]
+    named = {name: vector[at : at + 1] for at, name in enumerate(schema.STEP_STATS)}
+    tags = {schema.statistic_tag(statistic.name): statistic.name for statistic in schema.STATS}
+    return named | {tags[tag]: x[i] for tag, x in rows.by_tag.items() if tag in tags}
 
 
 def _first_event(tags: Mapping[str, Any], table: schema.LayerTable | None) -> event_pb2.Event:

@@ -6,32 +6,9 @@ import threading
 import keras
 import numpy as np
 import pytest
+from models import X, Y, classifier, fit
 
 import adamax_tb
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(64, 6)).astype("float32")
-Y = RNG.integers(0, 3, 64)
-
-
-def model(optimizer, **compile_arguments):
-    keras.utils.set_random_seed(0)
-    layers = [
-        keras.Input((6,)),
-        keras.layers.Dense(5, "relu", name="hidden"),
-        keras.layers.Dense(3, name="out"),
-    ]
-    made = keras.Sequential(layers, name="net")
-    if optimizer is not None:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        made.compile(optimizer, loss, **{"jit_compile": False, **compile_arguments})
-    return made
-
-
-def fit(made, *callbacks, epochs=5):
-    return made.fit(
-        X, Y, batch_size=8, epochs=epochs, verbose=0, shuffle=False, callbacks=list(callbacks)
-    )
 
 
 @pytest.mark.parametrize("every", [0, -1, 2.5, "10", None, True, 10_001])
@@ -61,7 +38,7 @@ def test_a_log_dir_without_permission_is_named(tmp_path, monkeypatch):
 def test_a_model_not_compiled_is_told_to_compile(tmp_path):
     callback = adamax_tb.OptimizerHealth(tmp_path / "a")
     with pytest.raises(ValueError, match=r"compiled model.*model\.compile"):
-        callback.set_model(model(None))
+        callback.set_model(classifier(None))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +47,7 @@ def test_a_model_not_compiled_is_told_to_compile(tmp_path):
 )
 def test_records_come_at_step_1_and_at_multiples_of_every(tmp_path, every, epochs, steps):
     fit(
-        model(adamax_tb.AdaMax()),
+        classifier(adamax_tb.AdaMax()),
         adamax_tb.OptimizerHealth(tmp_path / "a", every=every),
         epochs=epochs,
     )
@@ -83,7 +60,7 @@ def test_records_come_at_step_1_and_at_multiples_of_every(tmp_path, every, epoch
 
 
 def test_a_second_fit_continues_the_run(tmp_path):
-    made = model(adamax_tb.AdaMax())
+    made = classifier(adamax_tb.AdaMax())
     callback = adamax_tb.OptimizerHealth(tmp_path / "a", every=4)
     fit(made, callback, epochs=2)
     fit(made, callback, epochs=2)
@@ -91,7 +68,7 @@ def test_a_second_fit_continues_the_run(tmp_path):
 
 
 def test_a_fit_from_an_earlier_checkpoint_replaces_what_followed_it(tmp_path):
-    made = model(adamax_tb.AdaMax())
+    made = classifier(adamax_tb.AdaMax())
     callback = adamax_tb.OptimizerHealth(tmp_path / "a", every=4)
     fit(made, callback, epochs=1)
     state = [v.numpy() for v in made.optimizer.variables]
@@ -106,7 +83,7 @@ def test_a_fit_from_an_earlier_checkpoint_replaces_what_followed_it(tmp_path):
 
 def test_after_fit_the_optimizer_is_as_it_was(tmp_path):
     optimizer = adamax_tb.AdaMax()
-    made = model(optimizer)
+    made = classifier(optimizer)
     before = set(optimizer.__dict__)
     fit(made, adamax_tb.OptimizerHealth(tmp_path / "a"), epochs=1)
     names = ("_distributed_tf_update_step", "_clip_gradients", "scale_loss")
@@ -122,7 +99,7 @@ def test_an_interrupted_fit_is_recorded_when_the_next_one_starts(tmp_path):
             if batch == 5:
                 raise KeyboardInterrupt
 
-    made = model(adamax_tb.AdaMax())
+    made = classifier(adamax_tb.AdaMax())
     callback = adamax_tb.OptimizerHealth(tmp_path / "a", every=2)
     with pytest.raises(KeyboardInterrupt):
         fit(made, callback, Interrupt(), epochs=1)
@@ -132,7 +109,7 @@ def test_an_interrupted_fit_is_recorded_when_the_next_one_starts(tmp_path):
 
 def test_evaluate_and_predict_take_the_callback_and_leave_nothing(tmp_path):
     optimizer = adamax_tb.AdaMax()
-    made = model(optimizer)
+    made = classifier(optimizer)
     callback = adamax_tb.OptimizerHealth(tmp_path / "a")
     made.evaluate(X, Y, verbose=0, callbacks=[callback])
     made.predict(X, verbose=0, callbacks=[callback])
@@ -143,7 +120,7 @@ def test_a_directory_that_vanishes_stops_the_record_not_the_training(tmp_path):
     callback = adamax_tb.OptimizerHealth(tmp_path / "a", every=2)
     os.rmdir(tmp_path / "a")
     (tmp_path / "a").write_text("in the way")
-    made, unwatched = model(adamax_tb.AdaMax()), model(adamax_tb.AdaMax())
+    made, unwatched = classifier(adamax_tb.AdaMax()), classifier(adamax_tb.AdaMax())
     with pytest.warns(UserWarning, match="stopped recording.*Training goes on"):
         fit(made, callback)
     fit(unwatched)
@@ -180,7 +157,7 @@ def test_two_layers_of_one_name_are_two_rows(tmp_path):
 
 
 def test_a_spike_after_the_last_record_of_a_fit_is_in_the_first_of_the_next(tmp_path):
-    made = model(adamax_tb.AdaMax())
+    made = classifier(adamax_tb.AdaMax())
     callback = adamax_tb.OptimizerHealth(tmp_path / "a", every=10)
     fit(made, callback, epochs=2)
     made.fit(1e3 * X[:8], Y[:8], batch_size=8, verbose=0, callbacks=[callback])  # update 17
@@ -191,14 +168,14 @@ def test_a_spike_after_the_last_record_of_a_fit_is_in_the_first_of_the_next(tmp_
 
 
 def test_a_run_that_blows_up_makes_no_noise_of_its_own(tmp_path):
-    made = model(adamax_tb.AdaMax(1e6))
+    made = classifier(adamax_tb.AdaMax(1e6))
     fit(made, adamax_tb.OptimizerHealth(tmp_path / "a", every=1))  # warnings are errors here
     (finding,) = adamax_tb.diagnose(adamax_tb.read_runs(tmp_path)["a"])
     assert (finding.rule, finding.severity) == ("exploding-gradient", "critical")
 
 
 def test_no_thread_outlives_a_fit(tmp_path):
-    fit(model(adamax_tb.AdaMax()), adamax_tb.OptimizerHealth(tmp_path / "a"), epochs=1)
+    fit(classifier(adamax_tb.AdaMax()), adamax_tb.OptimizerHealth(tmp_path / "a"), epochs=1)
     assert not [t for t in threading.enumerate() if t.name == "adamax-tb writer"]
 
 

@@ -9,38 +9,22 @@ import textwrap
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from models import dictated, mean_output, train
+from models import gradients as normal
 
 import adamax_tb
 from adamax_tb.recorder import FLIGHT_STEPS
 
 
-class Weight(keras.layers.Layer):
-    """A weight whose gradient is the mean of the layer's inputs."""
-
-    def build(self, shape):
-        self.w = self.add_weight(shape=shape[1:], initializer="ones", name="w")
-
-    def call(self, x):
-        return keras.ops.reshape(keras.ops.sum(self.w * x, axis=1), (-1, 1))
-
-
-def two_layers(optimizer=None, **arguments):
-    inputs = [keras.Input((3,)), keras.Input((4,))]
-    outputs = [Weight(name=f"layer_{i}")(x) for i, x in enumerate(inputs)]
-    model = keras.Model(inputs, keras.layers.Add()(outputs))
-    loss = arguments.pop("loss", lambda _, y: keras.ops.mean(y))
-    model.compile(optimizer or adamax_tb.AdaMax(1e-3), loss, **{"jit_compile": False, **arguments})
+def two_layers(loss=mean_output, **arguments):
+    model = dictated((3,), (4,))
+    model.compile(adamax_tb.AdaMax(1e-3), loss, **{"jit_compile": False, **arguments})
     return model
 
 
 def gradients(steps):
-    random = np.random.default_rng(3)
-    return [random.normal(size=(steps, size)).astype(np.float32) for size in (3, 4)]
-
-
-def fit(model, grads, *callbacks):
-    y = np.zeros((len(grads[0]), 1), np.float32)
-    model.fit(grads, y, batch_size=1, shuffle=False, verbose=0, callbacks=list(callbacks))
+    return normal(steps, (3,), (4,))
 
 
 def norms(grads):
@@ -48,7 +32,7 @@ def norms(grads):
 
 
 def test_a_run_without_trouble_has_no_flight_record(tmp_path):
-    fit(two_layers(), gradients(300), adamax_tb.OptimizerHealth(tmp_path))
+    train(two_layers(), gradients(300), adamax_tb.OptimizerHealth(tmp_path))
     assert adamax_tb.read_runs(tmp_path)["."].flight is None
 
 
@@ -56,7 +40,7 @@ def test_a_run_without_trouble_has_no_flight_record(tmp_path):
 def test_a_nan_brings_the_updates_before_it_and_the_layer_it_came_to_first(tmp_path, jit_compile):
     grads = gradients(400)
     grads[0][333:335, 1] = np.nan  # updates 334 and 335, in the first layer
-    fit(two_layers(jit_compile=jit_compile), grads, adamax_tb.OptimizerHealth(tmp_path))
+    train(two_layers(jit_compile=jit_compile), grads, adamax_tb.OptimizerHealth(tmp_path))
     run = adamax_tb.read_runs(tmp_path)["."]
     flight = run.flight
     assert flight.reasons[0] == "nonfinite gradient"
@@ -76,10 +60,7 @@ def test_an_infinite_loss_with_finite_gradients_is_one_event(tmp_path):
     y = np.zeros((300, 1), np.float32)
     y[200] = np.inf  # only in the loss, whose gradient does not depend on it
     model = two_layers(loss=lambda y, p: keras.ops.mean(y + p))
-    model.fit(
-        grads, y, batch_size=1, shuffle=False, verbose=0,
-        callbacks=[adamax_tb.OptimizerHealth(tmp_path)],
-    )  # fmt: skip
+    train(model, grads, adamax_tb.OptimizerHealth(tmp_path), y=y)
     run = adamax_tb.read_runs(tmp_path)["."]
     assert run.flight.reasons[-1] == "nonfinite loss"
     assert np.isinf(run.flight.loss[run.flight.steps.tolist().index(201)])
@@ -91,10 +72,7 @@ def test_two_bursts_far_apart_are_two_flights_of_one_series(tmp_path):
     y = np.zeros((900, 1), np.float32)
     y[[300, 301, 310, 700]] = np.inf
     model = two_layers(loss=lambda y, p: keras.ops.mean(y + p))
-    model.fit(
-        gradients(900), y, batch_size=1, shuffle=False, verbose=0,
-        callbacks=[adamax_tb.OptimizerHealth(tmp_path)],
-    )  # fmt: skip
+    train(model, gradients(900), adamax_tb.OptimizerHealth(tmp_path), y=y)
     steps = adamax_tb.read_runs(tmp_path)["."].flight.steps
     assert {301, 302, 311, 701} <= set(steps.tolist())
     assert 550 not in steps.tolist()
@@ -223,7 +201,7 @@ def test_after_fit_the_signals_are_handled_as_before(tmp_path):
         def on_train_batch_end(self, batch, logs=None):
             during.update({number: signal.getsignal(number) for number in before})
 
-    fit(two_layers(), gradients(3), adamax_tb.OptimizerHealth(tmp_path), Look())
+    train(two_layers(), gradients(3), adamax_tb.OptimizerHealth(tmp_path), Look())
     assert {number: signal.getsignal(number) for number in before} == before
     assert all(during[number] != before[number] for number in before)
 
@@ -232,7 +210,7 @@ def test_after_a_fit_with_two_callbacks_the_signals_are_handled_as_before(tmp_pa
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     callbacks = [adamax_tb.OptimizerHealth(tmp_path / name) for name in ("a", "b")]
     for _ in range(2):
-        fit(two_layers(), gradients(3), *callbacks)
+        train(two_layers(), gradients(3), *callbacks)
     assert {number: signal.getsignal(number) for number in before} == before
 
 
@@ -251,7 +229,7 @@ def test_a_signal_that_comes_while_the_device_is_drained_waits_for_it(tmp_path, 
     monkeypatch.setattr("adamax_tb.recording.DRAIN_S", 0.0)
     callback = adamax_tb.OptimizerHealth(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        fit(two_layers(), gradients(60), callback)
+        train(two_layers(), gradients(60), callback)
     callback.on_train_end()  # a process ends here
     run = adamax_tb.read_runs(tmp_path)["."]
     assert run.steps.tolist() == [1, 10, 20]
@@ -259,10 +237,35 @@ def test_a_signal_that_comes_while_the_device_is_drained_waits_for_it(tmp_path, 
     assert set(run.flight.reasons) == {"interrupt"}
 
 
+def test_a_signal_that_comes_while_a_step_is_traced_harms_nothing(tmp_path):
+    optimizer, weight = adamax_tb.AdaMax(), keras.Variable([1.0, 2.0])
+    optimizer.build([weight])
+    traced = []
+
+    @tf.function(reduce_retracing=False)
+    def step(gradient, number):
+        traced.append(number)
+        if len(traced) == 3:  # 1 and 2 are of the first call
+            os.kill(os.getpid(), signal.SIGTERM)
+        optimizer.apply([gradient], [weight])
+
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        with adamax_tb.record(optimizer, tmp_path, every=1):
+            for number in (1, 1, 1, 2, 2):  # Python numbers: each is traced for itself
+                step(tf.constant([1.0, -1.0]), number)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert traced[-1] == 2
+    run = adamax_tb.read_runs(tmp_path)["."]
+    assert run.steps.tolist() == [1, 2, 3, 4, 5]
+    assert run.flight.reasons[-1] == "termination"
+
+
 def test_a_nan_is_logged_at_once_and_once(tmp_path, caplog):
     grads = gradients(60)
     grads[0][33, 1] = np.nan
-    fit(two_layers(), grads, adamax_tb.OptimizerHealth(tmp_path, every=50))
+    train(two_layers(), grads, adamax_tb.OptimizerHealth(tmp_path, every=50))
     run = adamax_tb.read_runs(tmp_path)["."]
     messages = [r.message for r in caplog.records if r.name == "adamax_tb"]
     (finding,) = [f for f in adamax_tb.diagnose(run) if f.rule == "nonfinite"]
@@ -280,7 +283,7 @@ def test_a_handler_of_the_users_is_called_and_may_let_training_go_on(tmp_path):
                 os.kill(os.getpid(), signal.SIGTERM)
 
     try:
-        fit(two_layers(), gradients(60), adamax_tb.OptimizerHealth(tmp_path), Kill())
+        train(two_layers(), gradients(60), adamax_tb.OptimizerHealth(tmp_path), Kill())
     finally:
         signal.signal(signal.SIGTERM, before)
     assert called == [signal.SIGTERM]

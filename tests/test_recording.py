@@ -7,32 +7,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from models import LOSS, RNG, X, Y, classifier, dictated, fit, gradients, mean_output, train
 from stock import copies_variables
 
 import adamax_tb
 from adamax_tb.overhead import Meter
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(64, 6)).astype("float32")
-Y = RNG.integers(0, 3, 64)
-LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def network(optimizer="adamax", **arguments):
-    keras.utils.set_random_seed(0)
-    layers = [
-        keras.Input((6,)),
-        keras.layers.Dense(5, "relu", name="hidden"),
-        keras.layers.Dense(3, name="out"),
-    ]
-    model = keras.Sequential(layers, name="net")
-    model.compile(optimizer, LOSS, **{"jit_compile": False, **arguments})
-    return model
-
-
-def fit(model, *callbacks, epochs=5):
-    model.fit(X, Y, batch_size=8, epochs=epochs, verbose=0, shuffle=False, callbacks=[*callbacks])
-
+from adamax_tb.rules import notes
 
 # Arguments
 
@@ -55,7 +35,7 @@ def test_bad_variables_are_named(tmp_path, variables):
 @pytest.mark.parametrize("arguments", [{}, {"global_clipnorm": 0.1}])
 def test_only_chosen_variables_are_recorded_and_as_without_the_choice(tmp_path, arguments):
     for name, variables in (("all", None), ("some", "/kernel$")):
-        model = network(adamax_tb.AdaMax(**arguments))
+        model = classifier(adamax_tb.AdaMax(**arguments))
         fit(model, adamax_tb.OptimizerHealth(tmp_path / name, variables=variables))
     runs = adamax_tb.read_runs(tmp_path)
     assert runs["some"].layers == ("net/hidden/kernel", "net/out/kernel")
@@ -69,7 +49,7 @@ def test_only_chosen_variables_are_recorded_and_as_without_the_choice(tmp_path, 
 
 
 def test_a_choice_that_no_variable_meets_is_said_and_harms_nothing(tmp_path):
-    watched, alone = network(), network()
+    watched, alone = classifier("adamax"), classifier("adamax")
     with pytest.warns(UserWarning, match="`variables`"):
         fit(watched, adamax_tb.OptimizerHealth(tmp_path, variables="no such"))
     fit(alone)
@@ -110,7 +90,7 @@ def test_as_on_a_gpu_the_record_is_the_same(tmp_path, jit_compile, monkeypatch):
     data = X[:8], Y[:8]
     devices = tf.config.list_logical_devices
     for name in ("cpu", "gpu"):
-        model = network(adamax_tb.AdaMax(), jit_compile=jit_compile)
+        model = classifier(adamax_tb.AdaMax(), jit_compile=jit_compile)
         if name == "gpu":
             monkeypatch.setattr(
                 tf.config,
@@ -198,7 +178,7 @@ def test_an_automatic_cadence_goes_to_where_the_budget_lets_it(
     monkeypatch.setattr("adamax_tb.recording.DRAIN_S", 0.1)
     records = {}
     for name, overhead in (("dense", 0.9), ("sparse", 1e-6)):
-        model = network(
+        model = classifier(
             adamax_tb.AdaMax(), jit_compile=jit_compile, steps_per_execution=steps_per_execution
         )
         callback = adamax_tb.OptimizerHealth(tmp_path / name, every="auto", overhead=overhead)
@@ -222,7 +202,7 @@ def test_an_automatic_cadence_goes_to_where_the_budget_lets_it(
 
 
 def test_what_recording_costs_is_in_the_record_for_a_fixed_cadence_too(tmp_path):
-    fit(network(), adamax_tb.OptimizerHealth(tmp_path, every=4), epochs=40)
+    fit(classifier("adamax"), adamax_tb.OptimizerHealth(tmp_path, every=4), epochs=40)
     overhead = adamax_tb.read_runs(tmp_path)["."].step_stat("overhead")
     known = overhead[np.isfinite(overhead)]
     assert known.size
@@ -235,7 +215,7 @@ def test_what_recording_costs_is_in_the_record_for_a_fixed_cadence_too(tmp_path)
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_loop_is_recorded_with_its_loss(tmp_path, compiled):
-    model = network()
+    model = classifier("adamax")
     optimizer = adamax_tb.AdaMax()
     with adamax_tb.record(optimizer, tmp_path, every=2) as recording:
 
@@ -256,7 +236,7 @@ def test_a_loop_is_recorded_with_its_loss(tmp_path, compiled):
 
 
 def test_a_loop_gives_the_statistics_of_fit(tmp_path):
-    one, two = network(adamax_tb.AdaMax()), network(adamax_tb.AdaMax())
+    one, two = classifier(adamax_tb.AdaMax()), classifier(adamax_tb.AdaMax())
     fit(one, adamax_tb.OptimizerHealth(tmp_path / "fit", every=5), epochs=2)
     with adamax_tb.record(two, tmp_path / "loop", every=5):
         for _ in range(2):
@@ -269,15 +249,38 @@ def test_a_loop_gives_the_statistics_of_fit(tmp_path):
 
 
 def test_a_loop_keeps_up_with_fast_steps(tmp_path):
-    model = network()
+    model = classifier("adamax")
     with adamax_tb.record(model, tmp_path, every=1):
         for _ in range(600):
             model.train_on_batch(X[:8], Y[:8])
     assert adamax_tb.read_runs(tmp_path)["."].steps.tolist() == [*range(1, 601)]
 
 
+def test_records_that_a_loop_overwrites_before_it_is_looked_at_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr("adamax_tb.loop.LOOK_S", 1e6)
+    model = classifier("adamax")
+    with adamax_tb.record(model, tmp_path, every=1):
+        for _ in range(600):
+            model.train_on_batch(X[:8], Y[:8])
+    run = adamax_tb.read_runs(tmp_path)["."]
+    assert run.steps[-1] == 600
+    assert 100 < len(run.steps) < 600
+    assert run.step_stat("thinned").sum() == 600 - len(run.steps)
+    (note,) = notes(run)
+    assert note.startswith(f"{600 - len(run.steps)} records were thinned")
+
+
+def test_a_model_that_was_trained_before_is_traced_anew_for_a_loop(tmp_path):
+    model = classifier("adamax")
+    model.train_on_batch(X[:8], Y[:8])
+    with adamax_tb.record(model, tmp_path, every=2):
+        for _ in range(3):
+            model.train_on_batch(X[:8], Y[:8])
+    assert adamax_tb.read_runs(tmp_path)["."].steps.tolist() == [2, 4]
+
+
 def test_a_step_traced_before_is_said_to_be_unseen(tmp_path):
-    model, optimizer = network(), adamax_tb.AdaMax()
+    model, optimizer = classifier("adamax"), adamax_tb.AdaMax()
 
     @tf.function
     def step(x, y):
@@ -292,7 +295,7 @@ def test_a_step_traced_before_is_said_to_be_unseen(tmp_path):
 
 
 def test_a_loop_that_raises_leaves_its_last_updates(tmp_path):
-    model = network()
+    model = classifier("adamax")
 
     def loop():
         with adamax_tb.record(model, tmp_path):
@@ -307,8 +310,29 @@ def test_a_loop_that_raises_leaves_its_last_updates(tmp_path):
     assert set(flight.reasons) == {"exception"}
 
 
+def test_a_flight_record_ends_with_the_last_update_after_an_earlier_checkpoint(tmp_path):
+    model = dictated((3,))
+    model.compile(adamax_tb.AdaMax(0.01), mean_output, jit_compile=False)
+    callback = adamax_tb.OptimizerHealth(tmp_path)
+    (grads,) = gradients(20, (3,))
+    train(model, [grads[:16]], callback)
+    model.optimizer.iterations.assign(12)  # after the last record, at 10
+    bad = grads[:1].copy()
+    bad[0, 0] = np.nan
+    train(model, [bad], callback)
+    flight = adamax_tb.read_runs(tmp_path)["."].flight
+    assert flight.steps.tolist() == [13]  # not 14 to 16, which are of another future
+
+
+@pytest.mark.parametrize("steps_per_execution", [1, 2])
+def test_keras_may_choose_whether_to_compile(tmp_path, steps_per_execution):
+    model = classifier("adam", jit_compile="auto", steps_per_execution=steps_per_execution)
+    fit(model, adamax_tb.OptimizerHealth(tmp_path, every=4), epochs=1)
+    assert adamax_tb.read_runs(tmp_path)["."].steps.tolist() == [1, 4, 8]
+
+
 def test_two_callbacks_on_one_optimizer_both_record(tmp_path):
-    model = network()
+    model = classifier("adamax")
     before = set(model.optimizer.__dict__)
     callbacks = [
         adamax_tb.OptimizerHealth(tmp_path / name, every=every)
@@ -324,7 +348,7 @@ def test_two_callbacks_on_one_optimizer_both_record(tmp_path):
 
 
 def test_a_loop_compiled_by_xla_is_recorded(tmp_path):
-    model, optimizer = network(), adamax_tb.AdaMax()
+    model, optimizer = classifier("adamax"), adamax_tb.AdaMax()
     with adamax_tb.record(optimizer, tmp_path, every=2):
 
         @tf.function(jit_compile=True)
@@ -345,7 +369,7 @@ def test_a_loop_has_no_automatic_cadence(tmp_path):
 
 
 def test_a_method_that_the_user_put_into_the_optimizer_is_called_and_stays(tmp_path):
-    watched, alone = network(), network()
+    watched, alone = classifier("adamax"), classifier("adamax")
 
     def ours(gradients):
         return [0.1 * g for g in gradients]
@@ -360,7 +384,7 @@ def test_a_method_that_the_user_put_into_the_optimizer_is_called_and_stays(tmp_p
 
 
 def test_an_automatic_cadence_with_more_steps_per_execution_than_it_may_have(tmp_path):
-    model = network(steps_per_execution=600)
+    model = classifier("adamax", steps_per_execution=600)
     data = tf.data.Dataset.from_tensors((X[:8], Y[:8])).repeat()
     model.fit(
         data, steps_per_epoch=2400, verbose=0, shuffle=False,
@@ -443,7 +467,7 @@ def test_a_callback_at_the_optimizer_that_nobody_uses_says_so(tmp_path):
 
 
 def test_two_models_in_turn_are_two_runs(tmp_path):
-    one, two = network("adam"), network("sgd")
+    one, two = classifier("adam"), classifier("sgd")
     callbacks = [adamax_tb.OptimizerHealth(tmp_path / name, every=4) for name in ("one", "two")]
     for _ in range(2):
         fit(one, callbacks[0], epochs=1)
@@ -454,7 +478,7 @@ def test_two_models_in_turn_are_two_runs(tmp_path):
 
 
 def test_after_fit_train_on_batch_goes_on_unwatched(tmp_path):
-    watched, alone = network("adamw"), network("adamw")
+    watched, alone = classifier("adamw"), classifier("adamw")
     fit(watched, adamax_tb.OptimizerHealth(tmp_path), epochs=1)
     fit(alone, epochs=1)
     for model in (watched, alone):
@@ -468,7 +492,7 @@ def test_after_fit_train_on_batch_goes_on_unwatched(tmp_path):
 @pytest.mark.parametrize("name", ["Adam", "SGD", "Lion", "RMSprop"])
 def test_the_saved_model_is_what_it_is_without_us(tmp_path, name):
     optimizer = getattr(keras.optimizers, name)
-    watched, alone = network(optimizer()), network(optimizer())
+    watched, alone = classifier(optimizer()), classifier(optimizer())
     saved = tmp_path / "watched.keras"
 
     class Save(keras.callbacks.Callback):
@@ -493,7 +517,7 @@ def scaled(initial_scale, jit_compile=False, **arguments):
             initial_scale=initial_scale,
             dynamic_growth_steps=5,
         )
-        return network(optimizer, jit_compile=jit_compile)
+        return classifier(optimizer, jit_compile=jit_compile)
     finally:
         keras.config.set_dtype_policy("float32")
 

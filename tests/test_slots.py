@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from models import dictated, gradients, mean_output, train
 
 import adamax_tb
 from adamax_tb import schema
@@ -38,23 +39,11 @@ KINDS = [
 IDS = [f"{name}{''.join(f'-{key}' for key in arguments)}" for name, arguments, _ in KINDS]
 
 
-class Weight(keras.layers.Layer):
-    """A weight whose gradient is the layer's input."""
-
-    def build(self, shape):
-        self.w = self.add_weight(shape=shape[1:], initializer="zeros", name="w")
-
-    def call(self, x):
-        return keras.ops.reshape(keras.ops.sum(self.w * x), (1, 1))
-
-
 def model(optimizer, **arguments):
-    inputs = [keras.Input(shape, batch_size=1) for shape in SHAPES]
-    outputs = [Weight(name=f"layer_{i}")(x) for i, x in enumerate(inputs)]
-    made = keras.Model(inputs, keras.layers.Add()(outputs))
+    made = dictated(*SHAPES)
     random = np.random.default_rng(1)
     made.set_weights([random.normal(size=shape).astype(np.float32) for shape in SHAPES])
-    made.compile(optimizer, lambda _, y: keras.ops.mean(y), **arguments)
+    made.compile(optimizer, mean_output, **arguments)
     return made
 
 
@@ -65,18 +54,13 @@ def optimizer(name, arguments):
     return known(**{"learning_rate": 0.01, **arguments})
 
 
-def gradients():
-    random = np.random.default_rng(2)
-    return [random.normal(size=(STEPS, *shape)).astype(np.float32) for shape in SHAPES]
-
-
 def followed(name, arguments):
     """Trains unwatched, step by step; returns for each step the weights before and after, and the model after it."""
     made = model(optimizer(name, arguments), jit_compile=False)
     y = np.zeros((1, 1), np.float32)
     for t in range(STEPS):
         before = [w.astype(float) for w in made.get_weights()]
-        made.train_on_batch([g[t : t + 1] for g in gradients()], y)
+        made.train_on_batch([g[t : t + 1] for g in gradients(STEPS, *SHAPES)], y)
         yield before, [w.astype(float) for w in made.get_weights()], made
 
 
@@ -91,15 +75,12 @@ def test_the_update_is_the_change_of_the_weights_and_the_state_the_optimizers_ow
     name, arguments, has, jit_compile, tmp_path
 ):
     made = model(optimizer(name, arguments), jit_compile=jit_compile)
-    made.fit(
-        gradients(), np.zeros((STEPS, 1), np.float32), batch_size=1, shuffle=False, verbose=0,
-        callbacks=[adamax_tb.OptimizerHealth(tmp_path, every=1)],
-    )  # fmt: skip
+    train(made, gradients(STEPS, *SHAPES), adamax_tb.OptimizerHealth(tmp_path, every=1))
     run = adamax_tb.read_runs(tmp_path)["."]
     assert run.statistics == schema.recorded_statistics(has)
     matrices = [i for i, shape in enumerate(SHAPES) if len(shape) == 2]
     for t, (before, after, _) in enumerate(followed(name, arguments)):
-        raw = [g[t].astype(float) for g in gradients()]
+        raw = [g[t].astype(float) for g in gradients(STEPS, *SHAPES)]
         if arguments.get("weight_decay"):  # comes before the update, and is left out of it
             before = [w * (1 - 0.01 * arguments["weight_decay"]) for w in before]
         change = [old - new for old, new in zip(before, after, strict=True)]
@@ -182,9 +163,10 @@ def test_a_class_of_ones_own_with_another_update_is_not_taken_for_keras(tmp_path
 
     for kind, has in ((Mine, set()), (Renamed, ADAM)):
         made = model(kind(0.01), jit_compile=False)
-        made.fit(
-            gradients(), np.zeros((STEPS, 1), np.float32), batch_size=1, verbose=0,
-            callbacks=[adamax_tb.OptimizerHealth(tmp_path / kind.__name__, every=1)],
-        )  # fmt: skip
+        train(
+            made,
+            gradients(STEPS, *SHAPES),
+            adamax_tb.OptimizerHealth(tmp_path / kind.__name__, every=1),
+        )
         run = adamax_tb.read_runs(tmp_path)[kind.__name__]
         assert run.statistics == schema.recorded_statistics(has)

@@ -11,6 +11,7 @@ import numpy as np
 import oracle
 import pytest
 import tensorflow as tf
+from models import dictated, gradients, mean_output
 
 from adamax_tb import AdaMax, OptimizerHealth, read_runs, stats
 from adamax_tb.schema import STATS
@@ -52,34 +53,6 @@ def batches(size=32):
     x, y = random.normal(size=(size, 6)), random.normal(size=(size, 3))
     x[:, :2] = 0.0
     return x.astype(np.float32), y.astype(np.float32)
-
-
-@keras.saving.register_keras_serializable(package="tests")
-class Weight(keras.layers.Layer):
-    """A weight whose gradient is the mean of the layer's inputs."""
-
-    def build(self, shape):
-        self.w = self.add_weight(shape=shape[1:], initializer="ones", name="w")
-
-    def call(self, x):
-        axes = list(range(1, len(x.shape)))
-        return keras.ops.reshape(keras.ops.sum(self.w * x, axis=axes), (-1, 1))
-
-
-def mean_output(_, y):
-    return keras.ops.mean(y)
-
-
-def dictated(*shapes):
-    """Returns a model with a weight of each shape, whose gradients are what it is given as x."""
-    inputs = [keras.Input(shape) for shape in shapes]
-    outputs = [Weight(name=f"layer_{i}")(x) for i, x in enumerate(inputs)]
-    return keras.Model(inputs, keras.layers.Add()(outputs) if len(outputs) > 1 else outputs[0])
-
-
-def gradients(steps, *shapes):
-    random = np.random.default_rng(3)
-    return [random.normal(size=(steps, *shape)).astype(np.float32) for shape in shapes]
 
 
 def recorded(model, x, y, logdir, every=1, **arguments):

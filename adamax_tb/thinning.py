@@ -1,0 +1,40 @@
+"""What a record that is left out hands on to the next one: no count and no peak is lost when records are thinned.
+
+A record is a mapping from names of statistics to arrays; the functions change the later one in place.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Step statistics that count since the previous record.
+COUNTS = ("skipped_steps", "restarts", "nonfinite_steps", "thinned")
+
+Record = Mapping[str, NDArray[Any]]
+
+
+def hand_on(earlier: Record, later: Record, updates: int) -> None:
+    """Makes record `later` cover the updates of the one before it as well.
+
+    Args:
+        earlier: of `schema.STEP_STATS` (1,) each and of `schema.STATS` (L,) each; what is missing is not handed on.
+        later: the same ones.
+        updates: from the one to the other.
+    """
+    for name in set(COUNTS) & set(earlier):
+        later[name][:] += earlier[name]
+    if "since_restart" in earlier and np.isnan(later["since_restart"]):
+        later["since_restart"][:] = earlier["since_restart"] + updates
+    _keep_peak(earlier, later, "loss_peak", ())
+    _keep_peak(earlier, later, "gradient_norm_peak", ("gradient_norm_peak_step",))
+
+
+def _keep_peak(earlier: Record, later: Record, name: str, at: tuple[str, ...]) -> None:
+    """Keeps the larger of two peaks, and where it was; NaN counts as the largest, the first one if both are."""
+    if name in earlier:
+        larger = np.isnan(earlier[name]) | (earlier[name] > later[name])
+        for kept in (name, *at):
+            if kept in earlier:
+                later[kept][larger] = earlier[kept][larger]
