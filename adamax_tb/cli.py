@@ -1,19 +1,22 @@
-"""The `adamax-tb` command: `demo` trains three example runs, `check` says which layer of which run is sick.
+"""The `adamax-tb` command: `demo` trains example runs, `check` says which layer is sick, `export` writes the numbers.
 
-It only parses, prints and sets exit codes; `demo`, `reader` and `rules` do the work.
+It only parses, prints and sets exit codes; `demo`, `reader`, `rules` and `export` do the work.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
 import socket
 import sys
 import sysconfig
-from collections.abc import Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO
 
 from adamax_tb import __version__
+from adamax_tb.export import FORMATS
 from adamax_tb.reader import read_runs, scan_runs
 from adamax_tb.rules import (
     SEVERITIES,
@@ -85,6 +88,28 @@ def _parser() -> argparse.ArgumentParser:
         help="least severity that makes the exit code 1 (default: %(default)s)",
     )
     check.set_defaults(run=_check)
+
+    export = commands.add_parser(
+        "export",
+        help="write every recorded number as CSV, Parquet or JSON",
+        description="Exit code: 0 written, 2 a run cannot be read (the others are written).",
+    )
+    export.add_argument("logdir", metavar="LOGDIR", help="as given to tensorboard --logdir")
+    export.add_argument("--format", choices=[*FORMATS], required=True)
+    export.add_argument(
+        "--run",
+        action="append",
+        dest="names",
+        metavar="NAME",
+        help="a run to write; may be given again (default: all)",
+    )
+    export.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="takes this name when it is complete (default: standard output)",
+    )
+    export.set_defaults(run=_export)
     return parser
 
 
@@ -134,7 +159,7 @@ def _check_port(port: int) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
-    runs, errors = scan_runs(args.logdir)
+    runs, errors = _scanned(args)
     findings = {name: diagnose(run) for name, run in runs.items()}
     if args.json:
         document = {**_document(runs, findings), "errors": errors}
@@ -149,6 +174,98 @@ def _check(args: argparse.Namespace) -> int:
         return HEALTHY
     failing = SEVERITIES[: SEVERITIES.index(args.fail_on) + 1]
     return FOUND if any(f.severity in failing for fs in findings.values() for f in fs) else HEALTHY
+
+
+def _export(args: argparse.Namespace) -> int:
+    to_terminal = args.output is None and sys.stdout.isatty()
+    if to_terminal and args.format == "parquet":
+        raise ValueError("Parquet is not for a terminal. Name a file with -o, or redirect: > FILE")
+    runs, errors = _scanned(args)
+    names = dict.fromkeys(args.names or [*runs, *errors])
+    if unknown := [name for name in names if name not in runs and name not in errors]:
+        raise ValueError(
+            f"There is no run {_printable(unknown[0])!r}. There are: {_printable(', '.join([*runs, *errors]))}"
+        )
+    chosen = [runs[name] for name in names if name in runs]
+    unreadable = [errors[name] for name in names if name in errors]
+    if chosen:
+        chunks = FORMATS[args.format].chunks(chosen)
+        with _output(args.output) as file:
+            for chunk in chunks if to_terminal else _told(chunks):
+                file.write(chunk)
+    for error in unreadable:
+        print(f"adamax-tb export: {_printable(error)}", file=sys.stderr)
+    return UNREADABLE if unreadable else HEALTHY
+
+
+@contextlib.contextmanager
+def _output(path: str | None) -> Iterator[BinaryIO]:
+    """Opens standard output, or a file beside `path` that takes its place when it is complete."""
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.flush()
+        return
+    path = os.path.realpath(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        # /dev/null, a pipe; of a directory the operating system says what is wrong
+        with open(path, "wb") as file:
+            yield file
+        return
+    part = f"{path}.{os.getpid()}.part"
+    try:
+        with open(part, "wb") as file:
+            yield file
+        os.replace(part, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(part)
+
+
+class _Progress:
+    """Says on standard error how far a command is: first after 2 seconds, then every 5, or on a terminal in place."""
+
+    def __init__(self, command: str) -> None:
+        self._command = command
+        self._in_place = sys.stderr.isatty()
+        self._due = time.monotonic() + 2
+        self._said = False
+
+    def say(self, how_far: str) -> None:
+        """Says it, if it is time."""
+        if time.monotonic() >= self._due:
+            start, end = ("\r", "") if self._in_place else ("", "\n")
+            line = f"{start}adamax-tb {self._command}: {how_far}"
+            print(line, end=end, file=sys.stderr, flush=True)
+            self._said, self._due = True, time.monotonic() + (0.2 if self._in_place else 5)
+
+    def end(self) -> None:
+        """Leaves the line that it was said on."""
+        if self._said and self._in_place:
+            print(file=sys.stderr)
+
+
+def _scanned(args: argparse.Namespace) -> tuple[dict[str, Run], dict[str, str]]:
+    """Reads the log directory, with progress."""
+    progress = _Progress(args.command)
+    try:
+        return scan_runs(
+            args.logdir,
+            lambda read, of: progress.say(f"{read / 1e6:,.0f} MB read of {of / 1e6:,.0f}"),
+        )
+    finally:
+        progress.end()
+
+
+def _told(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Yields the chunks, with progress."""
+    progress, size = _Progress("export"), 0
+    try:
+        for chunk in chunks:
+            yield chunk
+            size += len(chunk)
+            progress.say(f"{size / 1e6:,.0f} MB written")
+    finally:
+        progress.end()
 
 
 def _table(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -> str:

@@ -77,6 +77,6 @@ class History:
             optimizer=table.optimizer,
             hyperparameters=dict(table.hyperparameters),
             flight=flight,
-            _stats={name: stacked[name] for name in table.statistics},
-            _step_stats={name: stacked[name][:, 0] for name in schema.STEP_STATS},
+            _stats=schema.Arrays({name: stacked[name] for name in table.statistics}),
+            _step_stats=schema.Arrays({name: stacked[name][:, 0] for name in schema.STEP_STATS}),
         )

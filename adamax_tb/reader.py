@@ -1,38 +1,37 @@
 """Reads runs back from event files, exactly: every recorded step, no sampling.
 
-Needs neither TensorFlow nor a running TensorBoard, and changes nothing on disk.
+Needs neither TensorFlow nor a running TensorBoard, and changes nothing on disk. What was read once is not read again:
+a `LogDirReader` goes on where it stopped, and gives the same runs as one that starts afresh.
 """
 
 import os
-import struct
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-import numpy as np
-from tensorboard.compat.proto import event_pb2, tensor_pb2, types_pb2
-from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from adamax_tb import schema
+from adamax_tb.assembly import Assembly
+from adamax_tb.eventfile import EventFile
+from adamax_tb.logdir import FoundFile, event_files
 from adamax_tb.schema import Run, natural_key
 
-_HEADER = struct.Struct("<QI")
-_MAX_RECORD_BYTES = 1 << 30
+#: A reader pauses after so many events, so that progress can be shown.
+EVENTS_A_STRETCH = 256
 
 
 def read_runs(logdir: str | os.PathLike[str]) -> dict[str, Run]:
     """Reads every run below `logdir` that OptimizerHealth wrote.
 
     Args:
-        logdir: A directory such as the one given to `tensorboard --logdir`. Each directory below it that holds event
-            files is a run, named by its relative path, "." for `logdir` itself.
+        logdir: A directory such as the one given to `tensorboard --logdir`, or an address such as "s3://bucket/runs"
+            that fsspec can open. Each directory below it that holds event files is a run, named by its relative path,
+            "." for `logdir` itself.
 
     Returns:
         name → run, in natural order of the names. Runs without our data are left out. The torn end of a file, as a
-        killed process leaves it, is skipped; the run's `notes` say so.
+        killed process leaves it, and records whose checksum is wrong are skipped; the run's `notes` say so.
 
     Raises:
         FileNotFoundError: there is no such directory.
+        ImportError: the address needs a package that is missing.
         ValueError: no run below `logdir` holds our data, or one of them cannot be read; `scan_runs` reads the others.
     """
     runs, errors = scan_runs(logdir)
@@ -41,31 +40,29 @@ def read_runs(logdir: str | os.PathLike[str]) -> dict[str, Run]:
     return runs
 
 
-def scan_runs(logdir: str | os.PathLike[str]) -> tuple[dict[str, Run], dict[str, str]]:
+def scan_runs(
+    logdir: str | os.PathLike[str], told: Callable[[int, int], object] | None = None
+) -> tuple[dict[str, Run], dict[str, str]]:
     """Reads what can be read below `logdir`, as `read_runs` does.
+
+    Args:
+        logdir: as in `read_runs`.
+        told: is called now and then with how many bytes were read, and of how many.
 
     Returns:
         The runs by name, and by name the reason why a run cannot be read.
 
     Raises:
         FileNotFoundError: there is no such directory.
+        ImportError: the address needs a package that is missing.
         ValueError: no run below `logdir` holds our data.
     """
-    root = Path(logdir)
-    if not root.is_dir():
-        problem = "this is a file, not a directory:" if root.exists() else "there is no directory"
-        raise FileNotFoundError(f"Argument `logdir`: {problem} {str(logdir)!r}.")
-    runs: dict[str, Run] = {}
-    errors: dict[str, str] = {}
-    found = _event_files(root, errors)
-    for name in sorted(found, key=natural_key):
-        try:
-            run = _read_run(name, found[name])
-        except (OSError, ValueError) as error:
-            errors[name] = f"Run {name!r} cannot be read: {error}"
-        else:
-            if run is not None:
-                runs[name] = run
+    reader = LogDirReader({os.fspath(logdir): None})
+    for _ in reader.read():
+        if told is not None:
+            told(reader.loaded_bytes, reader.total_bytes)
+    runs = {name: run for name, source in reader.sources.items() if (run := source.run())}
+    errors = {**reader.errors, **{n: s.error for n, s in reader.sources.items() if s.error}}
     if not runs and not errors:
         example = os.path.join(logdir, "first")
         raise ValueError(
@@ -75,79 +72,149 @@ def scan_runs(logdir: str | os.PathLike[str]) -> tuple[dict[str, Run], dict[str,
     return runs, errors
 
 
-def _event_files(root: Path, errors: dict[str, str]) -> dict[str, list[Path]]:
-    """Returns run → its event files, oldest first; directories that cannot be listed go to `errors`."""
+class LogDirReader:
+    """Reads log directories, and what is new in them each time it is asked to.
 
-    def unlistable(error: OSError) -> None:
-        name = os.path.relpath(error.filename, root)
-        errors[name] = f"Directory {name!r} cannot be listed: {error.strerror}"
+    Args:
+        roots: directory or address → what the names of its runs begin with, or None.
 
-    found: dict[str, list[Path]] = {}
-    seen: set[str] = set()
-    for directory, subdirectories, files in os.walk(root, onerror=unlistable, followlinks=True):
-        real = os.path.realpath(directory)
-        if real in seen:  # a link that leads back
-            subdirectories.clear()
-            continue
-        seen.add(real)
-        subdirectories.sort()
-        events = sorted(Path(directory) / name for name in files if "tfevents" in name)
-        if events:
-            found[os.path.relpath(directory, root)] = events
-    return found
-
-
-def _read_run(name: str, paths: list[Path]) -> Run | None:
-    series: dict[str, tuple[list[int], list[float], list[Any]]] = {}
-    notes: list[str] = []
-    for path in paths:
-        for event in _events(path, notes):
-            for value in event.summary.value:
-                if value.tag.startswith(f"{schema.PLUGIN_NAME}/"):
-                    steps, times, values = series.setdefault(value.tag, ([], [], []))
-                    steps.append(event.step)
-                    times.append(event.wall_time)
-                    values.append(_decoded(value.tensor))
-    run = schema.run_from_series(name, series, notes)
-    if run is None and notes and any(path.name.endswith(schema.PLUGIN_NAME) for path in paths):
-        raise ValueError("; ".join(notes))
-    return run
-
-
-def _events(path: Path, notes: list[str]) -> Iterator[event_pb2.Event]:
-    """Yields the events of one file up to the first record that is not whole.
-
-    The checksum of a record's length is verified, its content's is not, as RustBoard has it: in Python it would cost
-    0.4 µs a byte.
+    Attributes:
+        sources: the runs by name, in natural order, those that hold our data or cannot be read.
+        errors: by name, why a directory cannot be listed.
+        total_bytes: what the files of the runs hold together.
     """
-    with path.open("rb") as file:
-        while head := file.read(_HEADER.size):
-            if len(head) < _HEADER.size:
-                break
-            size, checksum = _HEADER.unpack(head)
-            if masked_crc32c(head[:8]) != checksum or size > _MAX_RECORD_BYTES:
-                notes.append(
-                    f"{path.name} is damaged at byte {file.tell() - _HEADER.size}; what follows is skipped."
-                )
-                return
-            record = file.read(size + 4)
-            if len(record) < size + 4:
-                break
-            try:
-                yield event_pb2.Event.FromString(record[:size])
-            except Exception:
-                notes.append(
-                    f"{path.name} holds a record that is no event; what follows is skipped."
-                )
-                return
-        else:
+
+    def __init__(self, roots: Mapping[str, str | None]) -> None:
+        self._roots = roots
+        self._known: dict[str, RunReader] = {}
+        self.sources: dict[str, RunReader] = {}
+        self.errors: dict[str, str] = {}
+        self.total_bytes = 0
+
+    def read(self) -> Iterator["RunReader"]:
+        """Reads what was added since the last time.
+
+        Yields:
+            The run that is being read, after each stretch of it and once more when it has nothing new any more.
+
+        Raises:
+            FileNotFoundError: a directory is not there.
+            ImportError: an address needs a package that is missing.
+        """
+        self.errors = {}
+        found: dict[str, list[FoundFile]] = {}
+        for root, group in self._roots.items():
+            for file in event_files(root, group, self.errors):
+                found.setdefault(file.run, []).append(file)
+        self._known = {
+            name: self._known.get(name) or RunReader(name)
+            for name in sorted(found, key=natural_key)
+        }
+        for name, source in self._known.items():
+            source.look(found[name])
+        self.sources = {name: s for name, s in self._known.items() if s.files or s.error}
+        self.total_bytes = sum(source.size_bytes for source in self.sources.values())
+        for source in self.sources.values():
+            yield from source.read()
+
+    @property
+    def loaded_bytes(self) -> int:
+        """How much of `total_bytes` was read."""
+        return sum(source.loaded_bytes for source in self.sources.values())
+
+
+class RunReader:
+    """Reads one run, and what is new in it each time it is asked to.
+
+    Files are taken in the order of their names. When anything but the end of the last one changed, the run is read
+    afresh.
+
+    Attributes:
+        name: the run's name.
+        files: the event files that hold our records, as they were when they were looked at last.
+        assembly: what was read of them.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.files: list[tuple[EventFile, FoundFile]] = []
+        self.assembly = Assembly()
+        self._failure: Exception | None = None
+        self._looked_at: dict[str, tuple[EventFile, FoundFile]] = {}
+
+    def look(self, found: Iterable[FoundFile]) -> None:
+        """Takes note of the run's files as they are now."""
+        before, was = self._looked_at, self.files
+        in_order = sorted(found, key=lambda file: file.name)
+        self._looked_at = {now.path: (_same(before.get(now.path), now), now) for now in in_order}
+        unchanged = [(p, f) for p, (_, f) in before.items()] == [(f.path, f) for f in in_order]
+        try:
+            self.files = [
+                (file, now)
+                for file, now in self._looked_at.values()
+                if file.is_ours(now.size_bytes)
+            ]
+        except OSError as error:
+            self._failure = error
             return
-    notes.append(
-        f"{path.name} ends within a record: it is being written, or its writer was killed."
-    )
+        failed_for_good = isinstance(self._failure, ValueError) and unchanged
+        if (self._failure and not failed_for_good) or not _continues(was, self.files):
+            self.assembly = Assembly(generation=self.assembly.generation + 1)
+            self._failure = None
+            self.files = [(EventFile(now.name, now.open), now) for _, now in self.files]
+            self._looked_at.update((now.path, (file, now)) for file, now in self.files)
+
+    def read(self) -> Iterator["RunReader"]:
+        """Reads what was added, and yields itself after each stretch of it and at the end."""
+        try:
+            for file, now in self.files if self._failure is None else []:
+                for count, event in enumerate(file.events(now.size_bytes), start=1):
+                    self.assembly.add(event)
+                    if count % EVENTS_A_STRETCH == 0:
+                        yield self
+        except (OSError, ValueError) as error:
+            self._failure = error
+        yield self
+
+    @property
+    def error(self) -> str:
+        """Why the run cannot be read, "" if it can."""
+        reason = str(self._failure or "")
+        if not reason and not self.assembly.size_bytes:
+            # a file that is named like ours, without a whole record, is an error and not nothing
+            own = [f.note for f, _ in self.files if f.note and f.name.endswith(schema.PLUGIN_NAME)]
+            reason = "; ".join(own)
+        return f"Run {self.name!r} cannot be read: {reason}" if reason else ""
+
+    @property
+    def size_bytes(self) -> int:
+        """What the files hold."""
+        return sum(now.size_bytes for _, now in self.files)
+
+    @property
+    def loaded_bytes(self) -> int:
+        """How much of that was read."""
+        return sum(file.position for file, _ in self.files)
+
+    def run(self) -> Run | None:
+        """Returns the run as far as it was read, None if there is no record or it cannot be read."""
+        notes = [file.note for file, _ in self.files if file.note]
+        return None if self._failure else self.assembly.run(self.name, notes)
 
 
-def _decoded(tensor: tensor_pb2.TensorProto) -> Any:
-    if tensor.dtype == types_pb2.DT_STRING:
-        return tensor.string_val[0] if tensor.string_val else b""
-    return np.frombuffer(tensor.tensor_content, "<f4")
+def _same(known: tuple[EventFile, FoundFile] | None, now: FoundFile) -> EventFile:
+    """Returns the file as it is `known`, or anew if another took its place or it shrank."""
+    if known is not None:
+        file, before = known
+        if before.identity == now.identity and now.size_bytes >= before.size_bytes:
+            return file
+    return EventFile(now.name, now.open)
+
+
+def _continues(
+    was: list[tuple[EventFile, FoundFile]], now: list[tuple[EventFile, FoundFile]]
+) -> bool:
+    """Tells whether what was read is still the beginning: the same files, of which at most the last one grew."""
+    read = [(file, before.size_bytes) for file, before in was if file.position]
+    kept = [(file, after.size_bytes) for file, after in now[: len(read)]]
+    return [file for file, _ in kept] == [file for file, _ in read] and kept[:-1] == read[:-1]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from adamax_tb.schema import Run, json_number, layer_group
+from adamax_tb.schema import Run, json_number, layer_group, recorded
 
 Severity = Literal["critical", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
@@ -27,6 +27,8 @@ STILL = 0.05
 #: `HISTORY` earlier records it takes the square.
 EXPLODED = 100.0
 HISTORY = 5
+#: How many layers are looked at together where that takes much memory.
+LAYERS_AT_ONCE = 64
 #: A layer whose gradient is below this part of the strongest layer's has a vanished gradient.
 VANISHED = 1e-3
 #: A layer with this part of its units dead is worth a word.
@@ -186,7 +188,7 @@ def _nonfinite_in_records(run: Run) -> dict[int, NDArray[np.bool_]]:
     """Returns step → (L,), which gradients were NaN or infinite in that record or since the one before."""
     # a norm may overflow while the entries are finite: that is an explosion, not yet this
     norms = run.stat("gradient_norm_peak")
-    bad = (run.stat("nonfinite") > 0) | (np.isnan(norms) & _recorded(norms))
+    bad = (run.stat("nonfinite") > 0) | (np.isnan(norms) & recorded(norms))
     return {int(run.steps[t]): bad[t] for t in np.nonzero(bad.any(axis=1))[0]}
 
 
@@ -198,7 +200,7 @@ def _nonfinite_in_flight(run: Run) -> dict[int, NDArray[np.bool_]]:
     peaks, counts = run.stat("gradient_norm_peak"), run.stat("nonfinite")
     before = np.searchsorted(run.steps, flown, side="right") - 1
     overflowed = (np.isinf(peaks) & ~(counts > 0))[before] & (before >= 0)[:, None]
-    bad = (np.isnan(norms) & _recorded(norms)) | (np.isinf(norms) & ~overflowed)
+    bad = (np.isnan(norms) & recorded(norms)) | (np.isinf(norms) & ~overflowed)
     bad &= _confirmed(run, ~np.isfinite(peaks) | (counts > 0))
     return {int(flown[i]): bad[i] for i in np.nonzero(bad.any(axis=1))[0]}
 
@@ -361,7 +363,7 @@ def _nonfinite_losses(run: Run) -> list[LostLoss]:
 def _lost(loss: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Returns the indices of losses that are infinite, or NaN and `known` to be or known at an earlier index."""
     known = known | np.logical_or.accumulate(~np.isnan(loss))
-    return np.nonzero(np.isinf(loss) | (np.isnan(loss) & _recorded(loss) & known))[0]
+    return np.nonzero(np.isinf(loss) | (np.isnan(loss) & recorded(loss) & known))[0]
 
 
 def _at(run: Run, step: int, name: Literal["loss", "learning_rate"]) -> float:
@@ -382,7 +384,7 @@ def _ruined_by_update(run: Run, bad: int | None) -> Finding | None:
     weights = run.stat("weight_norm")
     if bad is not None:
         weights = weights[run.steps < bad]
-    nan = np.isnan(weights) & _recorded(weights)
+    nan = np.isnan(weights) & recorded(weights)
     (at,) = np.nonzero(nan.any(axis=1))
     if not at.size:
         return None
@@ -418,22 +420,19 @@ def exploding_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
     """The gradient grew to many times its own earlier size, and the loss suffered."""
     if course.known and not course.suffered:
         return  # gradients may grow while learning goes on
-    peaks = run.stat("gradient_norm_peak").astype(np.float64)
-    usual, limit = _usual_so_far(run.stat("gradient_norm").astype(np.float64))
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        growth = np.where(usual > 0, peaks / usual, 0.0)
-    growth = np.where(np.isnan(growth), 0.0, growth)
-    exploded = growth >= limit
+    peaks, norms = run.stat("gradient_norm_peak"), run.stat("gradient_norm")
+    growth, exploded = _growth(norms, peaks)
     (at,) = np.nonzero(exploded.any(axis=1))
     if not at.size:
         return
-    tail = peaks[-min(5, len(peaks) - at[0]) :]
+    first = int(at[0])
+    usual = _usual_so_far(norms[: first + 1].astype(np.float64))[0][-1]
+    tail = peaks[-min(5, len(peaks) - first) :]
     with np.errstate(invalid="ignore"):
         # an explosion stays, or it ends in units that are dead; a spike passes
-        ended = (tail >= EXPLODED * usual[at[0]]) | (tail == 0) | ~np.isfinite(tail)
+        ended = (tail >= EXPLODED * usual) | (tail == 0) | ~np.isfinite(tail)
     if np.mean(ended.any(axis=1)) < 0.5:
         return
-    first = int(at[0])
     candidates = [i for i in _kernels(run) if exploded[first, i]] or list(range(len(run.layers)))
     layer = max(candidates, key=lambda i: growth[first, i])
     course_of_layer = growth[:, layer]
@@ -462,7 +461,7 @@ def exploding_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
         ),
         evidence={
             "gradient_norm_peak": float(peaks[first, layer]),
-            "usual_gradient_norm": float(usual[first, layer]),
+            "usual_gradient_norm": float(usual[layer]),
             "growth": float(growth[first, layer]),
             "largest_growth": largest,
             "learning_rate": rate,
@@ -485,12 +484,11 @@ def vanishing_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
     kernels = _kernels(run)
     if (course.learned and not course.flat) or len(kernels) < 2:
         return
-    sizes = np.array([np.prod(run.shapes[i]) for i in kernels], np.float64)
-    rms = run.stat("gradient_norm")[:, kernels].astype(np.float64) / np.sqrt(sizes)
-    deepest = np.argmax(np.where(np.isfinite(rms), rms, 0), axis=1)
-    strongest = np.take_along_axis(rms, deepest[:, None], axis=1)
+    sizes = np.array([np.prod(run.shapes[i]) for i in kernels], np.float32)
+    rms = run.stat("gradient_norm")[:, kernels] / np.sqrt(sizes)
+    deepest = np.argmax(np.where(np.isfinite(rms), rms, np.float32(0)), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        part = rms / strongest
+        part = rms / np.take_along_axis(rms, deepest[:, None], axis=1)
     # a whole layer at exactly 0 beside dead units is their doing
     dead = _dead(run)[:, kernels] >= DEAD_UNITS
     earlier = np.arange(len(kernels))[None, :] < deepest[:, None]
@@ -741,11 +739,6 @@ def _spelled(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.0f}" if 1e3 <= value < 1e6 else f"{value:.3g}"
 
 
-def _recorded(values: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tells which entries hold a value, be it NaN, rather than `schema.NOT_RECORDED`."""
-    return np.ascontiguousarray(values).view(np.uint32) != 0x7FFFFFFF
-
-
 def _kernels(run: Run) -> list[int]:
     """Returns the indices of the variables that are matrices or more, in model order."""
     return [i for i, shape in enumerate(run.shapes) if len(shape) >= 2]
@@ -756,6 +749,24 @@ def _dead(run: Run) -> NDArray[np.float32]:
     if "dead_units" not in run.statistics:
         return np.zeros((len(run.steps), len(run.layers)), np.float32)
     return np.nan_to_num(run.stat("dead_units"), nan=0.0)
+
+
+def _growth(
+    norms: NDArray[np.float32], peaks: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Returns (T, L) twice: how many times each layer's usual norm its peak is, and whether that is an explosion.
+
+    A run of a thousand layers takes gigabytes in double precision at once: it goes by some layers at a time.
+    """
+    growth, exploded = np.zeros(norms.shape), np.zeros(norms.shape, np.bool_)
+    for start in range(0, norms.shape[1], LAYERS_AT_ONCE):
+        some = slice(start, start + LAYERS_AT_ONCE)
+        usual, limit = _usual_so_far(norms[:, some].astype(np.float64))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            times = np.where(usual > 0, peaks[:, some] / usual, 0.0)
+        growth[:, some] = np.where(np.isnan(times), 0.0, times)
+        exploded[:, some] = growth[:, some] >= limit
+    return growth, exploded
 
 
 def _usual_so_far(

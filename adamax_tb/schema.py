@@ -9,11 +9,15 @@ import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adamax_tb.schema_pb2 import Layer, LayerTable
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Layer", "LayerTable", "Run", "Statistic", "STATS", "STEP_STATS"]
 
@@ -363,6 +367,38 @@ class Flight:
         return Flight(**{name: getattr(self, name)[:count] for name in names})
 
 
+class Values(Protocol):
+    """The values of a run by the names of statistics: (T, L) for layers, (T,) for steps."""
+
+    def __getitem__(self, name: str, /) -> NDArray[np.float32]:
+        """Returns all of a statistic, a new array or one that must not be changed."""
+
+    def between(self, name: str, start: int, stop: int, /) -> NDArray[np.float32]:
+        """Returns `self[name][start:stop]`, at the cost of these."""
+
+
+class Arrays(dict[str, NDArray[np.float32]]):
+    """`Values` that are whole arrays."""
+
+    def between(self, name: str, start: int, stop: int, /) -> NDArray[np.float32]:
+        """Returns `self[name][start:stop]`."""
+        return self[name][start:stop]
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """The first `count` records of other `Values`."""
+
+    values: Values
+    count: int
+
+    def __getitem__(self, name: str, /) -> NDArray[np.float32]:
+        return self.values.between(name, 0, self.count)
+
+    def between(self, name: str, start: int, stop: int, /) -> NDArray[np.float32]:
+        return self.values.between(name, start, min(stop, self.count))
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """The record of one training run: every recorded step of every layer, exactly.
@@ -392,8 +428,8 @@ class Run:
     hyperparameters: Mapping[str, float]
     notes: tuple[str, ...] = ()
     flight: Flight | None = None
-    _stats: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
-    _step_stats: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
+    _stats: Values = field(default_factory=Arrays, repr=False)
+    _step_stats: Values = field(default_factory=Arrays, repr=False)
 
     def stat(self, name: str) -> NDArray[np.float32]:
         """Returns one statistic of every layer at every recorded step.
@@ -408,7 +444,7 @@ class Run:
         Raises:
             KeyError: this run has no such statistic.
         """
-        if name not in self._stats:
+        if name not in self.statistics:
             raise KeyError(
                 f"Run {self.name!r} has no statistic {name!r}. It has: {', '.join(self.statistics)}"
             )
@@ -420,6 +456,28 @@ class Run:
             raise KeyError(f"No step statistic {name!r}. There are: {', '.join(STEP_STATS)}")
         return self._step_stats[name]
 
+    def records(self, start: int, stop: int) -> dict[str, NDArray[np.float32]]:
+        """Returns statistic → (stop - start, L), of the records from index `start` to `stop` (exclusive)."""
+        return {name: self._stats.between(name, start, stop) for name in self.statistics}
+
+    def to_frame(self, per: Literal["layer", "step"] = "layer") -> "pandas.DataFrame":
+        """Returns the run as a pandas DataFrame of its own; what was not recorded is NaN in it.
+
+        Args:
+            per: "layer": a row per step and layer, with the index (`step`, `layer`), layers being an ordered
+                categorical in model order, and a float32 column for each of `statistics`. "step": a row per step, with
+                the index `step` and the columns `wall_time`, float64, and `STEP_STATS`, float32.
+
+        Raises:
+            ImportError: there is no pandas.
+            ValueError: `per` is neither.
+        """
+        from adamax_tb import export  # only when asked for: it knows this module
+
+        if per not in ("layer", "step"):
+            raise ValueError(f"Argument `per`: must be 'layer' or 'step', not {per!r}.")
+        return export.layer_frame(self) if per == "layer" else export.step_frame(self)
+
     def until(self, count: int) -> "Run":
         """Returns the run as it was after its first `count` records."""
         return dataclasses.replace(
@@ -427,8 +485,8 @@ class Run:
             steps=self.steps[:count],
             wall_times=self.wall_times[:count],
             flight=self.flight.until(int(self.steps[count - 1])) if self.flight and count else None,
-            _stats={name: values[:count] for name, values in self._stats.items()},
-            _step_stats={name: values[:count] for name, values in self._step_stats.items()},
+            _stats=_First(self._stats, count),
+            _step_stats=_First(self._step_stats, count),
         )
 
     @property
@@ -447,6 +505,11 @@ class Run:
     def loss(self) -> NDArray[np.float32]:
         """(T,) float32, the loss of the batch of each recorded step; NaN where it is not known."""
         return self.step_stat("loss")
+
+
+def recorded(values: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tells which entries hold a value, be it NaN, rather than `NOT_RECORDED`."""
+    return np.ascontiguousarray(values).view(np.uint32) != NOT_RECORDED.view(np.uint32)
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -482,172 +545,3 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
         (0, int(part), "") if part.isdecimal() else (1, 0, part)
         for part in re.split(r"(\d+)", name)
     ]
-
-
-#: tag → (steps (T,), wall times (T,), values (T, C) float32 or, for `LAYERS_TAG`, T bytes objects)
-Series = Mapping[str, tuple[Sequence[int], Sequence[float], Sequence[object]]]
-
-
-def run_from_series(name: str, series: Series, notes: Sequence[str] = ()) -> Run | None:
-    """Puts a run together from its time series, as an event file or TensorBoard holds them.
-
-    A step that is written again replaces what followed it, as RustBoard has it: the run was resumed from an earlier
-    checkpoint. When the layers changed on the way, the last set counts; values of a layer that did not exist at a
-    step are `NOT_RECORDED`.
-
-    Args:
-        name: the run's name.
-        series: time series in the order they were written.
-        notes: what the caller skipped, taken over into the run.
-
-    Returns:
-        The run, or None when `series` has no layer table or no step.
-
-    Raises:
-        ValueError: a table or vector is not of this format.
-    """
-    if LAYERS_TAG not in series or STEP_TAG not in series:
-        return None
-    table_steps, _, blobs = series[LAYERS_TAG]
-    kept = _kept(table_steps)
-    tables = [_table(blobs[i]) for i in kept]
-    table_steps = [table_steps[i] for i in kept]
-    raw_steps, raw_times, _ = series[STEP_TAG]
-    kept = _kept(raw_steps)
-    if not tables or not kept:
-        return None
-    if len(kept) < len(raw_steps):
-        gone = len(raw_steps) - len(kept)
-        notes = [
-            *notes,
-            f"{gone} earlier records were replaced when the run was started again from an earlier step.",
-        ]
-    steps = np.array([raw_steps[i] for i in kept], np.int64)
-    times = np.array([raw_times[i] for i in kept], np.float64)
-    last = tables[-1]
-    layers = tuple(layer.name for layer in last.layers)
-    statistics = tuple(s.name for s in STATS if s.name in last.statistics)
-    # which table holds at each step
-    at = np.clip(np.searchsorted(table_steps, steps, side="right") - 1, 0, None)
-    rows = _rows(series[STEP_TAG], steps)
-    step_stats = {
-        stat: _picked(rows, at, [list(table.step_statistics) for table in tables], (stat,))[:, 0]
-        for stat in STEP_STATS
-    }
-    columns = [[layer.name for layer in table.layers] for table in tables]
-    stats = {
-        stat: _picked(_rows(series.get(statistic_tag(stat)), steps), at, columns, layers)
-        for stat in statistics
-    }
-    return Run(
-        name=name,
-        steps=steps,
-        wall_times=times,
-        layers=layers,
-        shapes=tuple(tuple(layer.shape) for layer in last.layers),
-        statistics=statistics,
-        optimizer=last.optimizer,
-        hyperparameters=dict(sorted(last.hyperparameters.items(), key=_learning_rate_first)),
-        notes=tuple(notes),
-        flight=_flight(series, steps, times, table_steps, columns, layers),
-        _stats=stats,
-        _step_stats=step_stats,
-    )
-
-
-def _flight(
-    series: Series,
-    steps: NDArray[np.int64],
-    times: NDArray[np.float64],
-    table_steps: Sequence[int],
-    columns: Sequence[Sequence[str]],
-    layers: Sequence[str],
-) -> Flight | None:
-    """Returns the flight record, without what was written before the record that stands at its steps now."""
-    if FLIGHT_TAG not in series or FLIGHT_STEP_TAG not in series:
-        return None
-    flown, written, _ = series[FLIGHT_STEP_TAG]
-    last = np.clip(np.searchsorted(steps, flown, side="right") - 1, 0, None)
-    kept = [i for i in _kept(flown) if written[i] >= times[last[i]]]
-    if not kept:
-        return None
-    at = np.array([flown[i] for i in kept], np.int64)
-    table = np.clip(np.searchsorted(table_steps, at, side="right") - 1, 0, None)
-    numbers = _picked(
-        _rows(series[FLIGHT_STEP_TAG], at),
-        np.zeros(len(at), np.intp),
-        [FLIGHT_STEP_STATS],
-        FLIGHT_STEP_STATS,
-    )
-    loss, learning_rate, loss_scale, reason = numbers.T
-    codes = np.clip(np.nan_to_num(reason), 0, len(FLIGHT_REASONS) - 1).astype(int)
-    return Flight(
-        steps=at,
-        gradient_norm=_picked(_rows(series[FLIGHT_TAG], at), table, columns, layers),
-        loss=loss,
-        learning_rate=learning_rate,
-        loss_scale=loss_scale,
-        reasons=tuple(FLIGHT_REASONS[code] for code in codes),
-    )
-
-
-def _learning_rate_first(item: tuple[str, float]) -> tuple[bool, str]:
-    return item[0] != "learning_rate", item[0]
-
-
-def _table(blob: object) -> LayerTable:
-    if not isinstance(blob, bytes):
-        raise ValueError(f"The layer table is not a string tensor but {type(blob).__name__}.")
-    try:
-        table = LayerTable.FromString(blob)
-    except Exception as error:
-        raise ValueError(f"The layer table cannot be parsed: {error}") from error
-    if table.version > VERSION:
-        raise ValueError(
-            f"The run was written by a newer adamax-tb (format {table.version}, this one reads up to {VERSION}). "
-            "Upgrade with: pip install --upgrade adamax-tb"
-        )
-    names = [layer.name for layer in table.layers]
-    if len(set(names)) < len(names):
-        raise ValueError("The layer table names two layers alike.")
-    return table
-
-
-def _kept(steps: Sequence[int]) -> list[int]:
-    """Returns the indices that remain when each step removes all earlier entries at or after it."""
-    kept: list[int] = []
-    for i, step in enumerate(steps):
-        while kept and steps[kept[-1]] >= step:
-            kept.pop()
-        kept.append(i)
-    return kept
-
-
-def _rows(
-    series: tuple[Sequence[int], Sequence[float], Sequence[object]] | None, steps: NDArray[np.int64]
-) -> list[NDArray[np.float32] | None]:
-    """Returns the vector of one tag at each of `steps`, None where it has none."""
-    if series is None:
-        return [None] * len(steps)
-    tag_steps, _, values = series
-    by_step = {tag_steps[i]: values[i] for i in _kept(tag_steps)}
-    return [by_step.get(int(step)) for step in steps]  # type: ignore[misc]  # vectors, by the tag's contract
-
-
-def _picked(
-    rows: Sequence[NDArray[np.float32] | None],
-    at: NDArray[np.intp],
-    columns: Sequence[Sequence[str]],
-    wanted: Sequence[str],
-) -> NDArray[np.float32]:
-    """Returns (T, len(wanted)): of each row the `wanted` columns, by the names its own table gives them."""
-    result = np.full((len(rows), len(wanted)), NOT_RECORDED, np.float32)
-    for which, names in enumerate(columns):
-        place = {column: i for i, column in enumerate(names)}
-        targets = np.array([i for i, column in enumerate(wanted) if column in place], np.intp)
-        sources = np.array([place[wanted[i]] for i in targets], np.intp)
-        for t in np.nonzero(at == which)[0].tolist():
-            row = rows[t]
-            if row is not None and len(row) == len(names):
-                result[t, targets] = row[sources]
-    return result

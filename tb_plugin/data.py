@@ -1,111 +1,229 @@
-"""Turns TensorBoard's data provider into `Run`s: every recorded step, under both of its loaders.
+"""Reads the runs of TensorBoard's log directory in the background, judges them, and keeps them within a memory limit.
 
-It computes no verdict and speaks no HTTP.
+It reads the event files itself: TensorBoard's data providers give a tag only as a whole, hold all of it or a random
+sample, and cannot say what is new. It speaks no HTTP.
 """
 
+import dataclasses
+import logging
 import threading
-from typing import Any
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-import numpy as np
-from tensorboard.data import provider
+from adamax_tb.blocks import Blocks, Summary
+from adamax_tb.reader import LogDirReader, RunReader
+from adamax_tb.rules import Finding, diagnose
+from adamax_tb.schema import Run
 
-from adamax_tb import schema
-from adamax_tb.schema import Run, natural_key
+#: A run that grows is judged again when this many times as long has passed as judging it took.
+JUDGING_SHARE = 10
+_log = logging.getLogger("tensorboard.optimizer_health")
 
-#: More samples than any tag can hold: data providers have no word for "all", and 0 means none.
-_ALL = 2**31 - 1
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A run as it is served: it does not change, another takes its place.
+
+    Attributes:
+        run: as it was read so far.
+        blocks: its records.
+        generation: see http_api.md.
+        revision: when it changed last, of `State.revision`.
+        layers_since: since which revision it has these layers.
+        findings: what the rules say of its records up to `judged_step`, None before it was judged.
+        judged_step: the last step that they are about.
+    """
+
+    run: Run
+    blocks: Blocks
+    generation: int
+    revision: int
+    layers_since: int
+    findings: tuple[Finding, ...] | None = None
+    judged_step: int | None = None
+
+    @property
+    def summarized_until(self) -> int | None:
+        """The step up to which only summaries are kept, None if all records are."""
+        ends = [int(block.steps[-1]) for block in self.blocks if isinstance(block, Summary)]
+        return max(ends, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that is served at one time.
+
+    Attributes:
+        revision: grows with each change.
+        runs: by name, in natural order.
+        errors: by name, why a run or directory cannot be read.
+        loaded_bytes, total_bytes: how far the first reading is.
+        loading: whether the first reading goes on.
+    """
+
+    revision: int
+    runs: Mapping[str, Served]
+    errors: Mapping[str, str]
+    loaded_bytes: int
+    total_bytes: int
+    loading: bool
 
 
 class RunSource:
-    """The runs of a data provider; a run is read again only when it has grown.
+    """Follows log directories on a thread of its own, which ends with the process.
 
     Args:
-        data_provider: TensorBoard's `DataProvider`.
+        roots: directory or address → what the names of its runs begin with, or None.
+        reload_interval_s: seconds between two looks for new records; 0: one look only.
+        memory_bytes: what the records of all runs may take. Beyond it older ones are summarised, those of the largest
+            run first.
+
+    Attributes:
+        key: tells this source's revisions from those of another process.
     """
 
-    def __init__(self, data_provider: provider.DataProvider) -> None:
-        self._provider = data_provider
-        self._lock = threading.Lock()
-        self._cache: dict[tuple[str, str], tuple[Any, Run | None]] = {}
+    def __init__(
+        self, roots: Mapping[str, str | None], reload_interval_s: float, memory_bytes: float
+    ) -> None:
+        self.key = uuid.uuid4().hex[:8]
+        self.reload_interval_s = max(0.0, reload_interval_s)
+        self.memory_bytes = memory_bytes
+        self._reader = LogDirReader(roots)
+        self._state = State(0, {}, {}, 0, 0, loading=True)
+        self._unjudgeable: dict[str, str] = {}
+        self._published: dict[
+            str, tuple[int, int, int, str]
+        ] = {}  # what runs were when they were published
+        self._next_judgement: dict[str, float] = {}
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="optimizer health", daemon=True)
 
-    def runs(self, context: Any, experiment: str) -> tuple[dict[str, Run], dict[str, str]]:
-        """Reads all runs that hold our data.
+    def start(self) -> None:
+        """Starts reading."""
+        self._thread.start()
 
-        Args:
-            context: TensorBoard's `RequestContext`.
-            experiment: TensorBoard's experiment ID.
+    def state(self, wait_s: float = 0.0) -> State:
+        """Returns what there is now; waits up to `wait_s` seconds for the first reading and judgement to end."""
+        self._ready.wait(wait_s)
+        return self._state
 
-        Returns:
-            The runs by name, in natural order, and for each run that cannot be read the reason.
-        """
-        listed = self._provider.list_tensors(
-            context, experiment_id=experiment, plugin_name=schema.PLUGIN_NAME
+    def _follow(self) -> None:
+        while True:
+            try:
+                self._read()
+                self._judge()
+            except (
+                OSError,
+                ImportError,
+                ValueError,
+            ) as error:  # the log directory is not there, or not yet
+                self._published.clear()
+                if self._state.runs or self._state.errors != {".": str(error)}:
+                    self._change(errors={".": str(error)}, runs={}, loading=False)
+            except Exception:
+                _log.exception("The optimizer health plugin could not read the log directory")
+            self._ready.set()
+            if not self.reload_interval_s:
+                return
+            time.sleep(self.reload_interval_s)
+
+    def _read(self) -> None:
+        for source in self._reader.read():
+            self._publish(source)
+            self._keep_within_memory()
+        there = self._reader.sources
+        gone = self._state.runs.keys() - there.keys()
+        errors = dict(self._reader.errors)
+        errors |= {name: source.error for name, source in there.items() if source.error}
+        errors |= {n: reason for n, reason in self._unjudgeable.items() if n in there}
+        if gone or errors != self._state.errors or self._state.loading:
+            runs = {name: run for name, run in self._state.runs.items() if name not in gone}
+            self._change(runs=runs, errors=errors, loading=False)
+        for name in self._published.keys() - there.keys():
+            del self._published[name]
+            self._next_judgement.pop(name, None)
+
+    def _publish(self, source: RunReader) -> None:
+        """Puts the run as it is now in the place of what was served of it, if there is anything new."""
+        assembly = source.assembly
+        now = source.loaded_bytes, assembly.generation, assembly.size_bytes, source.error
+        if self._published.get(source.name) == now:
+            return
+        self._published[source.name] = now
+        run = source.run()
+        runs = dict(self._state.runs)
+        before = runs.pop(source.name, None)
+        if run is not None:
+            revision = self._state.revision + 1
+            served = Served(run, assembly.blocks(), assembly.generation, revision, revision)
+            if before is not None and (before.run.layers, before.run.shapes) == (
+                run.layers,
+                run.shapes,
+            ):
+                served = dataclasses.replace(served, layers_since=before.layers_since)
+            if before is not None and before.generation == served.generation:
+                served = dataclasses.replace(
+                    served, findings=before.findings, judged_step=before.judged_step
+                )
+            runs[source.name] = served
+        order = [name for name in self._reader.sources if name in runs]
+        self._change(runs={name: runs[name] for name in order})
+
+    def _keep_within_memory(self) -> None:
+        sizes = {s.name: s.assembly.size_bytes for s in self._reader.sources.values()}
+        summarized, left = set(), set(sizes)
+        while left and sum(sizes.values()) > self.memory_bytes:
+            largest = max(left, key=sizes.__getitem__)
+            assembly = self._reader.sources[largest].assembly
+            if assembly.summarize():
+                sizes[largest] = assembly.size_bytes
+                summarized.add(largest)
+            else:
+                left.remove(largest)
+        for name in summarized:
+            self._publish(self._reader.sources[name])
+
+    def _judge(self) -> None:
+        """Judges the runs that have changed, but for those whose judgement would take too much of the time."""
+        for name, served in self._state.runs.items():
+            last_step = int(served.run.steps[-1])
+            started = time.monotonic()
+            if served.judged_step == last_step or started < self._next_judgement.get(name, 0):
+                continue
+            try:
+                findings = tuple(diagnose(served.run))
+                self._unjudgeable.pop(name, None)
+            except Exception as error:
+                _log.exception("Cannot judge run %r", name)
+                self._unjudgeable[name] = f"The run cannot be judged: {error!r}"
+                findings = ()
+            ended = time.monotonic()
+            self._next_judgement[name] = ended + JUDGING_SHARE * (ended - started)
+            judged = dataclasses.replace(
+                served,
+                findings=findings,
+                judged_step=last_step,
+                revision=self._state.revision + 1,
+            )
+            self._change(runs={**self._state.runs, name: judged})
+        errors = {**self._state.errors, **self._unjudgeable}
+        if errors != self._state.errors:
+            self._change(errors=errors)
+
+    def _change(
+        self,
+        runs: Mapping[str, Served] | None = None,
+        errors: Mapping[str, str] | None = None,
+        loading: bool | None = None,
+    ) -> None:
+        state = self._state
+        self._state = State(
+            revision=state.revision + 1,
+            runs=state.runs if runs is None else runs,
+            errors=state.errors if errors is None else errors,
+            loaded_bytes=self._reader.loaded_bytes,
+            total_bytes=self._reader.total_bytes,
+            loading=state.loading if loading is None else loading,
         )
-        runs: dict[str, Run] = {}
-        errors: dict[str, str] = {}
-        with self._lock:
-            for name in sorted(listed, key=natural_key):
-                try:
-                    run = self._run(context, experiment, name, listed[name])
-                except ValueError as error:
-                    errors[name] = str(error)
-                else:
-                    if run is not None:
-                        runs[name] = run
-            for key in [
-                key for key in self._cache if key[0] == experiment and key[1] not in listed
-            ]:
-                del self._cache[key]
-        return runs, errors
-
-    def run(self, context: Any, experiment: str, name: str) -> Run | None:
-        """Returns one run as `runs` does, None when there is none of that name with our data.
-
-        Raises:
-            ValueError: it cannot be read.
-        """
-        listed = self._provider.list_tensors(
-            context,
-            experiment_id=experiment,
-            plugin_name=schema.PLUGIN_NAME,
-            run_tag_filter=provider.RunTagFilter(runs=[name]),
-        )
-        if name not in listed:
-            return None
-        with self._lock:
-            return self._run(context, experiment, name, listed[name])
-
-    def _run(self, context: Any, experiment: str, name: str, tags: dict[str, Any]) -> Run | None:
-        state = {tag: (series.max_step, series.max_wall_time) for tag, series in tags.items()}
-        cached = self._cache.get((experiment, name))
-        if cached is not None and cached[0] == state:
-            return cached[1]
-        series = {tag: self._series(context, experiment, name, tag) for tag in tags}
-        run = schema.run_from_series(name, series)
-        self._cache[experiment, name] = (state, run)
-        return run
-
-    def _series(
-        self, context: Any, experiment: str, run: str, tag: str
-    ) -> tuple[list[int], list[float], list[Any]]:
-        # tag by tag: one gRPC answer may hold 256 MiB
-        data = self._provider.read_tensors(
-            context,
-            experiment_id=experiment,
-            plugin_name=schema.PLUGIN_NAME,
-            downsample=_ALL,
-            run_tag_filter=provider.RunTagFilter(runs=[run], tags=[tag]),
-        )
-        points = data.get(run, {}).get(tag, [])
-        return (
-            [p.step for p in points],
-            [p.wall_time for p in points],
-            [_value(p.numpy) for p in points],
-        )
-
-
-def _value(array: Any) -> Any:
-    if array.dtype.kind in "OS":  # the layer table: one string
-        value = array.reshape(-1)[0] if array.size else b""
-        return value if isinstance(value, bytes) else str(value).encode()
-    return np.asarray(array, np.float32).reshape(-1)

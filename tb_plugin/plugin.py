@@ -4,30 +4,34 @@ TensorBoard imports this module when it starts, so nothing heavy is imported her
 exception would keep TensorBoard from starting.
 """
 
-import gzip
+import argparse
 import json
 import logging
-import struct
-from collections.abc import Callable, Iterable
+import os
+import re
+import threading
+import zlib
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tensorboard import errors, plugin_util
+from tensorboard import errors
 from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from adamax_tb.schema import Run
-    from tb_plugin.data import RunSource
+    from tb_plugin.data import Served
+    from tb_plugin.table import Columns, Window
 
 # As in adamax_tb.schema, which is too heavy for TensorBoard's start; a test compares the two.
 PLUGIN_NAME = "optimizer_health"
 TAB_NAME = "Optimizer health"
-MAGIC = b"AOH1"
+MEMORY_FLAG = "optimizer_health_memory"
+#: What records may take in memory unless the flag says otherwise, and no more than half of the machine's.
+MEMORY_BYTES = 4e9
+#: How long `runs` waits for the first reading, unless it is told.
+WAIT_S = 30.0
 
 _STATIC = Path(__file__).parent / "static"
 _ASSETS = {
@@ -35,21 +39,51 @@ _ASSETS = {
     "/index.css": "text/css",
     "/index.js.map": "application/json",
 }
+_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 _log = logging.getLogger("tensorboard.optimizer_health")
 
 
-class OptimizerHealthLoader(base_plugin.TBLoader):
-    """Makes the plugin, and has TensorBoard keep every recorded step of it.
+def memory_size(text: str) -> float:
+    """Returns how many bytes `text` says, such as "400MB" or "2GiB"; "0" is as much as there is.
 
-    TensorBoard keeps 10 or 100 random points of a plugin's data unless `--samples_per_plugin` says otherwise; a value
-    that the user gives is respected.
+    Raises:
+        argparse.ArgumentTypeError: it says none.
     """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?", text.strip().upper())
+    if match is None or (unit := match[2] or "") not in _UNITS:
+        raise argparse.ArgumentTypeError(
+            f"must be a size in bytes such as 400MB or 2GiB, or 0, not {text!r}"
+        )
+    return float(match[1]) * _UNITS[unit] or float("inf")
+
+
+class OptimizerHealthLoader(base_plugin.TBLoader):
+    """Makes the plugin, defines its flag, and keeps TensorBoard from holding our data a second time."""
+
+    def define_flags(self, parser: argparse.ArgumentParser) -> None:
+        """Adds --optimizer_health_memory."""
+        try:
+            parser.add_argument(
+                f"--{MEMORY_FLAG}",
+                metavar="SIZE",
+                type=memory_size,
+                default=None,
+                help="What the records of all runs may take in memory, such as 400MB or 2GiB; 0: as much as they need. "
+                "Above it older steps are kept as summaries: the smallest, largest and mean value of several records. "
+                "Default: 4GB, and no more than half of the machine's memory.",
+            )
+        except Exception:
+            _log.exception("--%s cannot be defined; the plugin takes the default", MEMORY_FLAG)
 
     def fix_flags(self, flags: Any) -> None:
-        """Asks for all samples of our data."""
+        """Has TensorBoard hold one sample of our data: the plugin reads all of it from the files.
+
+        It would otherwise hold 10 or 100 random records. A value that the user gives is respected, and changes nothing
+        in our tab.
+        """
         samples = getattr(flags, "samples_per_plugin", None)
         if isinstance(samples, dict):
-            samples.setdefault(PLUGIN_NAME, 0)
+            samples.setdefault(PLUGIN_NAME, 1)
 
     def load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin | None:
         """Returns the plugin, or None (and a log line) when it cannot work here."""
@@ -69,9 +103,18 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
 
     def __init__(self, context: base_plugin.TBContext) -> None:
         super().__init__(context)
-        self._data_provider = context.data_provider
-        self._source: RunSource | None = None
-        self._documents: dict[str, tuple[Run, dict[str, Any]]] = {}
+        self._flags = context.flags
+        self._logdir = context.logdir
+        self._lock = threading.Lock()
+        self._running: _Running | None = None
+        # reading begins now, but importing what reads must not hold up TensorBoard's start
+        threading.Thread(target=self._start, name="optimizer health start", daemon=True).start()
+
+    def _start(self) -> "_Running":
+        with self._lock:
+            if self._running is None:
+                self._running = _Running(self._flags, self._logdir)
+            return self._running
 
     def get_plugin_apps(self) -> dict[str, Any]:
         """Returns route → WSGI application."""
@@ -80,78 +123,132 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
             "/statistic": _route(self._statistic),
             "/layer": _route(self._layer),
             "/flight": _route(self._flight),
+            "/export": _route(self._export),
         }
         for name, mimetype in _ASSETS.items():
             apps[name] = _route(_asset(name[1:], mimetype))
         return apps
 
     def is_active(self) -> bool:
-        """Returns False: TensorBoard lists the plugins that have data by itself, and others need no tab."""
-        return False
+        """Returns whether there are runs with our data, so that others need no tab."""
+        return self._running is not None and bool(self._running.source.state().runs)
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         """Returns where the panel starts and what its tab is called."""
         return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name=TAB_NAME)
 
-    def _runs_source(self) -> "RunSource":
-        from tb_plugin.data import RunSource
-
-        if self._source is None:
-            self._source = RunSource(self._data_provider)
-        return self._source
-
-    def _run(self, request: wrappers.Request) -> "Run":
+    def _served(self, request: wrappers.Request) -> "Served":
         name = _argument(request, "run")
-        run = self._runs_source().run(*_caller(request), name)
-        if run is None:
+        source = self._start().source
+        served = source.state().runs.get(name)
+        if served is None:  # it may be there when the first reading has ended
+            served = source.state(WAIT_S).runs.get(name)
+        if served is None:
             raise errors.NotFoundError(f"There is no run {name!r} with optimizer health data.")
-        return run
+        return served
 
     def _runs(self, request: wrappers.Request) -> wrappers.Response:
-        runs, unreadable = self._runs_source().runs(*_caller(request))
-        judged: dict[str, tuple[Run, dict[str, Any]]] = {}
-        for name, run in runs.items():
-            known, document = self._documents.get(name, (None, {}))
-            if known is not run:  # a run that has not grown is the same object, and judged once
-                try:
-                    document = _run_document(run)
-                except Exception as error:
-                    _log.exception("Cannot judge run %r", name)
-                    unreadable[name] = f"The run cannot be judged: {error!r}"
-                    continue
-            judged[name] = run, document
-        self._documents = judged
-        documents = [document for _, document in judged.values()]
-        return _json(request, _runs_document(documents, unreadable))
+        running = self._start()
+        state = running.source.state(_number(request, "wait_s", WAIT_S, 0, 600))
+        return _json(request, running.documents.runs(state, request.args.get("since")))
 
     def _statistic(self, request: wrappers.Request) -> wrappers.Response:
         from adamax_tb.schema import STEP_STATS
+        from tb_plugin.table import statistic_columns, step_columns
 
-        run, name = self._run(request), _argument(request, "name")
+        served, name = self._served(request), _argument(request, "name")
         if name in STEP_STATS:
-            return _binary(request, _table(run.steps, run.step_stat(name)[:, None]))
-        if name not in run.statistics:
-            raise errors.NotFoundError(f"Run {run.name!r} has no statistic {name!r}.")
-        return _binary(request, _table(run.steps, run.stat(name)))
+            return _table(request, served, step_columns(name))
+        if name not in served.run.statistics:
+            raise errors.NotFoundError(f"Run {served.run.name!r} has no statistic {name!r}.")
+        return _table(request, served, statistic_columns(served.run.statistics.index(name)))
 
     def _layer(self, request: wrappers.Request) -> wrappers.Response:
-        import numpy as np
+        from tb_plugin.table import layer_columns
 
-        run, name = self._run(request), _argument(request, "name")
-        if name not in run.layers:
-            raise errors.NotFoundError(f"Run {run.name!r} has no layer {name!r}.")
-        index = run.layers.index(name)
-        columns = np.stack([run.stat(s)[:, index] for s in run.statistics], axis=1)
-        return _binary(request, _table(run.steps, columns))
+        served, name = self._served(request), _argument(request, "name")
+        if name not in served.run.layers:
+            raise errors.NotFoundError(f"Run {served.run.name!r} has no layer {name!r}.")
+        return _table(request, served, layer_columns(served.run.layers.index(name)))
 
     def _flight(self, request: wrappers.Request) -> wrappers.Response:
         import numpy as np
 
-        run = self._run(request)
+        from tb_plugin.table import exact_table
+
+        run = self._served(request).run
         if run.flight is None:
             raise errors.NotFoundError(f"Run {run.name!r} has no flight record.")
         columns = np.column_stack([run.flight.gradient_norm, run.flight.loss])
-        return _binary(request, _table(run.flight.steps, columns))
+        return _binary(request, exact_table(run.flight.steps, columns))
+
+    def _export(self, request: wrappers.Request) -> wrappers.Response:
+        from adamax_tb.export import FORMATS
+
+        served, name = self._served(request), _argument(request, "format")
+        run = served.run
+        if name not in FORMATS:
+            raise errors.InvalidArgumentError(
+                f"The query parameter 'format' must be one of {', '.join(FORMATS)}, not {name!r}."
+            )
+        if served.summarized_until is not None:
+            message = (
+                f"Older steps of {run.name!r} are kept as summaries only (--{MEMORY_FLAG}). Export it from the files: "
+                f"adamax-tb export LOGDIR --run {run.name} --format {name}"
+            )
+            return _json(request, {"error": message}, 409)
+        try:
+            chunks = iter(FORMATS[name].chunks([run]))
+            first = next(chunks, b"")  # raises where a package is missing
+        except ImportError as error:
+            raise errors.InvalidArgumentError(str(error)) from error
+        file = re.sub(r"[^\w.-]+", "_", run.name).strip("_.") or "run"
+        return wrappers.Response(
+            (chunk for part in ([first], chunks) for chunk in part),
+            mimetype=FORMATS[name].mimetype,
+            headers={
+                "Content-Disposition": f'attachment; filename="{file}{FORMATS[name].extension}"'
+            },
+        )
+
+
+class _Running:
+    """What serves, once it was imported: the runs as they are read, and the answers made of them."""
+
+    def __init__(self, flags: Any, logdir: str | None) -> None:
+        from adamax_tb.checksum import compile_tensorboards_checksum
+        from tb_plugin.data import RunSource
+        from tb_plugin.documents import Documents
+
+        compile_tensorboards_checksum()
+        memory = getattr(flags, MEMORY_FLAG, None)
+        self.source = RunSource(
+            roots=_roots(flags, logdir),
+            reload_interval_s=float(getattr(flags, "reload_interval", 5.0)),
+            memory_bytes=_default_memory() if memory is None else memory,
+        )
+        self.documents = Documents(self.source)
+        self.source.start()
+
+
+def _roots(flags: Any, logdir: str | None) -> Mapping[str, str | None]:
+    """Returns directory → group of runs, as `--logdir` and `--logdir_spec` say."""
+    single = getattr(flags, "logdir", "") or ""
+    spec = getattr(flags, "logdir_spec", "") or ""
+    if spec and not single:
+        from tensorboard.backend.event_processing.data_ingester import _parse_event_files_spec
+
+        roots: Mapping[str, str | None] = _parse_event_files_spec(spec)
+        return roots
+    path = single or logdir
+    return {os.path.expanduser(path): None} if path else {}
+
+
+def _default_memory() -> float:
+    try:
+        return min(MEMORY_BYTES, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2)
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return MEMORY_BYTES
 
 
 Handler = Callable[[wrappers.Request], wrappers.Response]
@@ -187,16 +284,64 @@ def _asset(name: str, mimetype: str) -> Handler:
     return serve
 
 
-def _caller(request: wrappers.Request) -> tuple[Any, str]:
-    """Returns who asks, for which experiment, as data providers want to know."""
-    return plugin_util.context(request.environ), plugin_util.experiment_id(request.environ)
-
-
 def _argument(request: wrappers.Request, name: str) -> str:
     value = request.args.get(name)
     if not value:
         raise errors.InvalidArgumentError(f"The query parameter {name!r} is missing.")
     return value
+
+
+def _number(
+    request: wrappers.Request, name: str, default: float, least: float, most: float
+) -> float:
+    text = request.args.get(name)
+    if text is None:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not least <= value <= most:
+        raise errors.InvalidArgumentError(
+            f"The query parameter {name!r} must be a number from {least:g} to {most:g}, not {text!r}."
+        )
+    return value
+
+
+def _count(request: wrappers.Request, name: str) -> int | None:
+    if name not in request.args:
+        return None
+    value = _number(request, name, 0, 1, 2**31)
+    if value != int(value):
+        raise errors.InvalidArgumentError(
+            f"The query parameter {name!r} must be a whole number, not {request.args[name]!r}."
+        )
+    return int(value)
+
+
+def _window(request: wrappers.Request) -> "Window":
+    from tb_plugin.table import Window
+
+    pixels, per = _count(request, "pixels"), _count(request, "per")
+    if pixels is not None and per is not None:
+        raise errors.InvalidArgumentError("'pixels' and 'per' are not taken together.")
+    if per is not None and per & (per - 1):
+        raise errors.InvalidArgumentError(
+            f"The query parameter 'per' must be a power of two, not {per}."
+        )
+    endless = float("inf")
+    return Window(
+        first=_number(request, "first", -endless, -endless, endless),
+        last=_number(request, "last", endless, -endless, endless),
+        pixels=pixels,
+        per=per,
+    )
+
+
+def _table(request: wrappers.Request, served: "Served", columns: "Columns") -> wrappers.Response:
+    from tb_plugin.table import encoded
+
+    return _binary(request, encoded(served.blocks, columns, _window(request)))
 
 
 def _json(request: wrappers.Request, document: Any, code: int = 200) -> wrappers.Response:
@@ -206,94 +351,7 @@ def _json(request: wrappers.Request, document: Any, code: int = 200) -> wrappers
 
 
 def _binary(request: wrappers.Request, parts: Iterable[bytes]) -> wrappers.Response:
-    packed = gzip.compress(b"".join(parts), compresslevel=1, mtime=0)
+    # run lengths only: floats do not repeat, and looking for repetitions takes three times as long
+    packer = zlib.compressobj(level=1, wbits=31, strategy=zlib.Z_RLE)
+    packed = b"".join([*map(packer.compress, parts), packer.flush()])
     return http_util.Respond(request, packed, "application/octet-stream", content_encoding="gzip")
-
-
-def _table(steps: "NDArray[np.int64]", values: "NDArray[np.float32]") -> tuple[bytes, bytes, bytes]:
-    """Returns the binary table of http_api.md: header, steps (T,), values (T, C)."""
-    header = MAGIC + struct.pack("<III", *values.shape, 0)
-    return header, steps.astype("<f8").tobytes(), values.astype("<f4").tobytes()
-
-
-def _runs_document(documents: list[dict[str, Any]], unreadable: dict[str, str]) -> dict[str, Any]:
-    from adamax_tb.schema import STATS
-
-    return {
-        "statistics": [
-            {
-                "name": s.name,
-                "label": s.label,
-                "description": s.description,
-                "unit": s.unit,
-                "scale": s.scale,
-            }
-            for s in STATS
-        ],
-        "runs": documents,
-        "errors": [{"run": name, "error": reason} for name, reason in unreadable.items()],
-    }
-
-
-def _run_document(run: "Run") -> dict[str, Any]:
-    from adamax_tb.rules import diagnose, finding_json, loss_course, notes, verdict
-    from adamax_tb.schema import json_number, layer_group
-
-    findings = diagnose(run)
-    course = loss_course(run)
-    return {
-        "name": run.name,
-        "optimizer": run.optimizer,
-        "hyperparameters": {
-            name: json_number(value) for name, value in run.hyperparameters.items()
-        },
-        "layers": [
-            {"name": name, "group": layer_group(name), "shape": list(shape)}
-            for name, shape in zip(run.layers, run.shapes, strict=True)
-        ],
-        "statistics": list(run.statistics),
-        "first_step": int(run.steps[0]),
-        "last_step": int(run.steps[-1]),
-        "records": len(run.steps),
-        "restarts": run.restarts.tolist(),
-        "restart_count": run.restart_count,
-        "first_loss": json_number(course.first) if course.known else None,
-        "last_loss": json_number(course.last) if course.known else None,
-        "flight": _flight_document(run),
-        **_recording_document(run),
-        "verdict": verdict(findings),
-        "findings": [finding_json(finding) for finding in findings],
-        "notes": notes(run),
-    }
-
-
-def _flight_document(run: "Run") -> dict[str, Any] | None:
-    flight = run.flight
-    if flight is None:
-        return None
-    return {
-        "first_step": int(flight.steps[0]),
-        "last_step": int(flight.steps[-1]),
-        "updates": len(flight.steps),
-        "reason": flight.reasons[-1],
-    }
-
-
-def _recording_document(run: "Run") -> dict[str, Any]:
-    import numpy as np
-
-    loss_scale = run.step_stat("loss_scale")
-    return {
-        "overhead": _latest(run.step_stat("overhead")),
-        "loss_scale": _latest(loss_scale),
-        "loss_scaled": bool(np.any(np.isfinite(loss_scale) & (loss_scale != 1))),
-        "skipped_steps": int(np.nansum(run.step_stat("skipped_steps"), dtype=np.float64)),
-    }
-
-
-def _latest(values: "NDArray[np.float32]") -> float | None:
-    """Returns the last finite entry of `values`, (T,), None if there is none."""
-    import numpy as np
-
-    finite = values[np.isfinite(values)]
-    return float(finite[-1]) if finite.size else None

@@ -84,3 +84,22 @@ def serve(tmp_path):
     for process in processes:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture(params=["rustboard", "python"])
+def open_logdir(request):
+    """`open_logdir(logdir, *flags)` returns a client of a TensorBoard that has loaded it."""
+    from board import open_board
+
+    boards = []
+
+    def start(logdir, *flags, reload_interval=0):
+        where = [] if logdir is None else ["--logdir", str(logdir)]
+        board, client = open_board(request.param, *where, *flags, reload_interval=reload_interval)
+        boards.append(board)
+        return client
+
+    yield start
+    for board in boards:
+        if handle := getattr(board._ingester, "_stdin_handle", None):
+            handle.close()

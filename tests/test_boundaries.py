@@ -21,7 +21,7 @@ def python(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("module", ["schema", "writer", "reader", "rules", "cli", "demo"])
+@pytest.mark.parametrize("module", ["schema", "writer", "reader", "rules", "export", "cli", "demo"])
 def test_the_shared_modules_work_without_a_framework(module):
     done = python(WITHOUT.format(names="'tensorflow', 'keras'") + f"import adamax_tb.{module}")
     assert done.returncode == 0, done.stderr

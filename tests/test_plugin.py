@@ -1,78 +1,16 @@
 """The plugin inside a real TensorBoard application, under both loaders, without a port."""
 
+import argparse
 import json
-import struct
-import time
 
 import numpy as np
 import pytest
-from synthetic import LAYERS, write_run
-from tensorboard import program
-from tensorboard.backend import application
-from tensorboard.plugins.core.core_plugin import CorePluginLoader
-from werkzeug.test import Client
+from board import BASE, get_json, get_reduced, get_table, wait_for
+from synthetic import LAYERS, healthy_stats, table, write_run
 
-from adamax_tb import diagnose, read_runs
-from adamax_tb.rules import finding_json
-from tb_plugin.plugin import OptimizerHealthLoader
-
-BASE = "/data/plugin/optimizer_health"
-
-
-@pytest.fixture(params=["rustboard", "python"])
-def open_logdir(request):
-    """`open_logdir(logdir, *flags)` returns a client of a TensorBoard that has loaded it."""
-    boards = []
-
-    def start(logdir, *flags):
-        board = program.TensorBoard(plugins=[CorePluginLoader(), OptimizerHealthLoader()])
-        loader = {
-            "rustboard": ["--load_fast=true"],
-            "python": ["--load_fast=false", "--reload_task=blocking"],
-        }[request.param]
-        board.configure(
-            ["tensorboard", "--logdir", str(logdir), "--reload_interval=0", *loader, *flags]
-        )
-        provider, multiplexer = board._make_data_provider()
-        boards.append(board)
-        client = Client(
-            application.TensorBoardWSGIApp(
-                board.flags, board.plugin_loaders, provider, board.assets_zip_provider, multiplexer
-            )
-        )
-        while request.param == "rustboard" and not loaded(client):
-            pass
-        return client
-
-    yield start
-    for board in boards:
-        if handle := getattr(board._ingester, "_stdin_handle", None):
-            handle.close()
-
-
-def loaded(client):
-    """RustBoard loads in the background and does not say when it is done: waits until nothing changes."""
-    before = client.get(f"{BASE}/runs").data
-    time.sleep(0.25)
-    return client.get(f"{BASE}/runs").data == before
-
-
-def get_json(client, route):
-    response = client.get(f"{BASE}/{route}")
-    assert response.status_code == 200, response.text
-    return response.json
-
-
-def get_table(client, route, **query):
-    response = client.get(f"{BASE}/{route}", query_string=query)
-    assert response.status_code == 200, response.text
-    data = response.data
-    magic, rows, columns, reserved = struct.unpack_from("<4sIII", data)
-    assert (magic, reserved) == (b"AOH1", 0)
-    steps = np.frombuffer(data, "<f8", rows, 16)
-    values = np.frombuffer(data, "<f4", rows * columns, 16 + 8 * rows).reshape(rows, columns)
-    assert len(data) == 16 + 8 * rows + 4 * rows * columns
-    return steps, values
+from adamax_tb import read_runs
+from adamax_tb.writer import EventWriter
+from tb_plugin.plugin import OptimizerHealthLoader, memory_size
 
 
 def test_every_one_of_3000_recorded_steps_comes_back(tmp_path, open_logdir):
@@ -86,34 +24,13 @@ def test_every_one_of_3000_recorded_steps_comes_back(tmp_path, open_logdir):
     np.testing.assert_array_equal(served, values)
 
 
-def test_the_users_own_sample_count_is_respected(tmp_path, open_logdir):
-    write_run(tmp_path / "long", range(1, 301))
-    client = open_logdir(tmp_path, "--samples_per_plugin=optimizer_health=50")
-    (run,) = get_json(client, "runs")["runs"]
-    assert run["records"] == 50
-
-
-def test_the_plugin_and_the_reader_see_the_same_run(tmp_path, open_logdir):
-    norms = np.ones((50, len(LAYERS)), np.float32)
-    norms[20, 1], norms[30, 2] = np.nan, np.inf
-    write_run(tmp_path / "a", range(1, 51), {"gradient_norm": norms, "gradient_norm_peak": norms})
-    write_run(tmp_path / "a", range(41, 46), {"gradient_norm": np.full((5, 4), 2, np.float32)})
-    client = open_logdir(tmp_path)
-    expected = read_runs(tmp_path)["a"]
-    (run,) = get_json(client, "runs")["runs"]
-    assert run["findings"] == [finding_json(f) for f in diagnose(expected)]
-    assert [layer["name"] for layer in run["layers"]] == list(expected.layers)
-    assert [tuple(layer["shape"]) for layer in run["layers"]] == list(expected.shapes)
-    for name in expected.statistics:
-        steps, served = get_table(client, "statistic", run="a", name=name)
-        np.testing.assert_array_equal(steps, expected.steps)
-        np.testing.assert_array_equal(served.view(np.uint32), expected.stat(name).view(np.uint32))
-    steps, served = get_table(client, "layer", run="a", name="dense_2/kernel")
-    assert served.shape == (len(expected.steps), len(expected.statistics))
-    for i, name in enumerate(expected.statistics):
-        np.testing.assert_array_equal(served[:, i], expected.stat(name)[:, 2])
-    _, loss = get_table(client, "statistic", run="a", name="loss")
-    np.testing.assert_array_equal(loss[:, 0], expected.loss)
+def test_tensorboard_itself_holds_one_sample_or_what_the_user_says():
+    flags = argparse.Namespace(samples_per_plugin={"images": 3})
+    OptimizerHealthLoader().fix_flags(flags)
+    assert flags.samples_per_plugin == {"images": 3, "optimizer_health": 1}
+    flags.samples_per_plugin = {"optimizer_health": 50}
+    OptimizerHealthLoader().fix_flags(flags)
+    assert flags.samples_per_plugin == {"optimizer_health": 50}
 
 
 def test_runs_is_json_even_when_the_run_ended_in_nan(tmp_path, open_logdir):
@@ -176,6 +93,18 @@ def test_what_recording_took_and_loss_scaling_did_is_told(tmp_path, open_logdir)
         ("flight", 400),
         ("flight?run=a", 404),
         ("flight?run=b", 404),
+        ("export?run=a", 400),
+        ("export?run=a&format=xls", 400),
+        ("export?run=b&format=csv", 404),
+        ("runs?wait_s=soon", 400),
+        ("runs?wait_s=nan", 400),
+        ("statistic?run=a&name=loss&pixels=0", 400),
+        ("statistic?run=a&name=loss&pixels=1.5", 400),
+        ("statistic?run=a&name=loss&pixels=99999999999", 400),
+        ("statistic?run=a&name=loss&per=3", 400),
+        ("statistic?run=a&name=loss&per=2&pixels=2", 400),
+        ("statistic?run=a&name=loss&first=x", 400),
+        ("layer?run=a&name=dense_1/kernel&last=nan", 400),
     ],
 )
 def test_a_bad_request_gets_an_error_in_words(tmp_path, open_logdir, route, status):
@@ -232,3 +161,121 @@ def test_a_loader_that_cannot_load_lets_tensorboard_go_on():
     loader = OptimizerHealthLoader()
     loader.fix_flags(object())
     assert loader.load(None) is None
+
+
+def test_windows_and_levels_of_detail_are_answered(tmp_path, open_logdir):
+    values = np.random.default_rng(0).normal(size=(1000, len(LAYERS))).astype(np.float32)
+    values[500, 2], values[700, 1] = 1e6, np.nan
+    write_run(tmp_path / "a", range(10, 10_001, 10), {"u_mean": values})
+    client = open_logdir(tmp_path)
+    steps, window = get_table(client, "statistic", run="a", name="u_mean", first=95, last=200)
+    np.testing.assert_array_equal(steps, np.arange(100, 201, 10))
+    np.testing.assert_array_equal(window, values[9:20])
+    row = get_reduced(client, "statistic", run="a", name="u_mean", pixels=100)
+    assert (row.per, len(row.first), row.mean) == (16, 63, None)
+    assert (row.first[0], row.last[0], row.first[1], row.last[-1]) == (10, 160, 170, 10_000)
+    np.testing.assert_array_equal(row.high[500 // 16], values[496:512].max(axis=0))
+    np.testing.assert_array_equal(row.low[500 // 16], values[496:512].min(axis=0))
+    assert np.argwhere(row.marks).tolist() == [[700 // 16, 1]]
+    assert row.marks.max() == 1
+    layer = get_reduced(client, "layer", run="a", name="dense_2/kernel", per=512)
+    at = list(read_runs(tmp_path)["a"].statistics).index("u_mean")
+    assert layer.high[0, at] == values[:512, 2].max()
+    assert layer.mean[0, at] == pytest.approx(values[:512, 2].mean(dtype=float))
+    loss = get_reduced(client, "statistic", run="a", name="loss", pixels=1)
+    assert (loss.high[0, 0], loss.low[0, 0]) == (2.0, np.float32(0.1))
+    tail = get_reduced(client, "statistic", run="a", name="u_mean", per=16, first=row.first[-1])
+    np.testing.assert_array_equal(tail.high, row.high[-1:])
+
+
+def test_a_later_answer_has_only_what_changed(tmp_path, open_logdir):
+    write_run(tmp_path / "a", [1, 2])
+    writer = EventWriter(str(tmp_path / "live"), table())
+    writer.write(np.arange(1, 11), healthy_stats(range(10)), {"loss": np.ones(10)})
+    writer.flush()
+    client = open_logdir(tmp_path, reload_interval=1)
+    first = get_json(client, "runs")
+    assert first["names"] == ["a", "live"]
+    assert (first["loading"], first["reload_interval_s"]) == (None, 1.0)
+    assert all("layers" in run for run in first["runs"])
+    again = get_json(client, f"runs?since={first['revision']}")
+    assert (again["runs"], again["revision"]) == ([], first["revision"])
+    writer.write(np.arange(11, 31), healthy_stats(range(20)), {"loss": np.ones(20)})
+    writer.close()
+    later = wait_for(client, first["revision"], lambda run: run["judged_step"] == 30)
+    assert later["names"] == ["a", "live"]
+    (run,) = later["runs"]
+    assert (run["name"], run["records"], run["generation"]) == ("live", 30, 0)
+    assert "layers" not in run
+    write_run(tmp_path / "live", [6, 7], layers=(*LAYERS, ("head/kernel", (3, 2))))
+    latest = wait_for(client, later["revision"], lambda run: run["judged_step"] == 7)
+    (run,) = latest["runs"]
+    assert run["generation"] > 0
+    assert len(run["layers"]) == 5
+    unknown = get_json(client, "runs?since=another-7")
+    assert [run["name"] for run in unknown["runs"]] == ["a", "live"]
+
+
+def test_beyond_the_memory_limit_older_steps_are_summaries_that_hide_nothing(tmp_path, open_logdir):
+    layers = tuple((f"dense_{i}/kernel", (4, 4)) for i in range(60))
+    norms = np.random.default_rng(0).uniform(1, 2, (2000, 60)).astype(np.float32)
+    norms[37, 5], norms[38, 6] = 1e9, np.inf
+    write_run(tmp_path / "large", range(1, 2001), {"gradient_norm": norms}, layers=layers)
+    write_run(tmp_path / "small", range(1, 101))
+    client = open_logdir(tmp_path, "--optimizer_health_memory=4MB")
+    large, small = get_json(client, "runs")["runs"]
+    assert (small["summarized_until"], large["records"]) == (None, 2000)
+    assert 1000 < large["summarized_until"] < 2000
+    assert any("--optimizer_health_memory=4MB" in note for note in large["notes"])
+    row = get_reduced(client, "statistic", run="large", name="gradient_norm")
+    assert row.per == 1
+    assert row.last[-1] - row.first[-1] == 0  # the latest records are whole
+    spiked = (row.first <= 38) & (row.last >= 38)
+    assert row.high[spiked, 5] == np.float32(1e9)
+    assert row.marks[(row.first <= 39) & (row.last >= 39), 6] == 2
+    coarse = get_reduced(client, "statistic", run="large", name="gradient_norm", pixels=10)
+    assert len(coarse.first) <= 10
+    assert coarse.high[:, 5].max() == np.float32(1e9)
+    recent = get_table(client, "statistic", run="large", name="gradient_norm", first=1999)
+    np.testing.assert_array_equal(recent[1], norms[1998:])
+    refused = client.get(f"{BASE}/export?run=large&format=csv")
+    assert refused.status_code == 409
+    assert "adamax-tb export" in refused.json["error"]
+
+
+def test_runs_that_were_read_before_make_room_for_others(tmp_path, open_logdir):
+    layers = tuple((f"dense_{i}/kernel", (4, 4)) for i in range(60))
+    for name in ("a", "b"):
+        write_run(tmp_path / name, range(1, 2001), layers=layers)
+    client = open_logdir(tmp_path, "--optimizer_health_memory=12MB")
+    until = [run["summarized_until"] for run in get_json(client, "runs")["runs"]]
+    assert None not in until
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("400MB", 4e8), ("2GiB", 2**31), ("1.5 kb", 1500), ("7", 7), ("0", float("inf"))],
+)
+def test_memory_sizes_are_understood(text, size):
+    assert memory_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1", "4XB", "1e9", "GB"])
+def test_what_is_no_memory_size_is_refused_in_words(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="such as 400MB"):
+        memory_size(text)
+
+
+def test_an_export_is_what_the_command_writes(tmp_path, open_logdir):
+    from adamax_tb.export import FORMATS
+
+    write_run(tmp_path / "a b", range(1, 51))
+    client = open_logdir(tmp_path)
+    for name, form in FORMATS.items():
+        answer = client.get(f"{BASE}/export", query_string={"run": "a b", "format": name})
+        assert answer.status_code == 200
+        assert (
+            answer.headers["Content-Disposition"] == f'attachment; filename="a_b{form.extension}"'
+        )
+        assert answer.data == b"".join(form.chunks([read_runs(tmp_path)["a b"]]))
+        assert client.head(f"{BASE}/export?run=a+b&format={name}").status_code == 200

@@ -731,5 +731,7 @@ def test_records_that_were_thinned_are_noted(tmp_path):
     ):
         thinned = np.zeros(100, np.float32)
         thinned[: len(counts)] = counts
-        stats = {**run._step_stats, "thinned": thinned}
+        stats = schema.Arrays(
+            {name: run.step_stat(name) for name in schema.STEP_STATS}, thinned=thinned
+        )
         assert notes(dataclasses.replace(run, _step_stats=stats)) == [note]

@@ -1,7 +1,8 @@
 /** The plugin's routes: the only file that fetches and decodes. It draws nothing and keeps nothing. */
 
 export type Severity = 'critical' | 'warning' | 'info';
-export type Verdict = Severity | 'healthy';
+/** `pending` until the server has judged the run. */
+export type Verdict = Severity | 'healthy' | 'pending';
 export type Scale = 'log' | 'linear';
 
 export interface Statistic {
@@ -38,7 +39,14 @@ export interface Flight {
   reason: string;
 }
 
-export interface Run {
+/** Rows of a table stay valid, and are only added to at the end, while neither of these changes. */
+export interface Origin {
+  /** The revision with which the run's layers came, which is new after a restart of the server, too. */
+  origin: string;
+  generation: number;
+}
+
+export interface Run extends Origin {
   name: string;
   optimizer: string;
   hyperparameters: [name: string, value: string | number][];
@@ -47,6 +55,8 @@ export interface Run {
   firstStep: number;
   lastStep: number;
   records: number;
+  /** Up to this step only summaries are kept; null when every record is. */
+  summarizedUntil: number | null;
   /** The updates before which m and u were cleared; of several between two records the last. */
   restarts: number[];
   /** How often they were, all counted. */
@@ -62,6 +72,8 @@ export interface Run {
   /** Batches that loss scaling threw away. */
   skippedSteps: number;
   verdict: Verdict;
+  /** The last step that verdict and findings are about; null while there is none. */
+  judgedStep: number | null;
   findings: Finding[];
   notes: string[];
 }
@@ -71,35 +83,67 @@ export interface RunError {
   error: string;
 }
 
-/** The answer of `runs`: everything but the numbers. */
+/** How much of the log directory was read. */
+export interface Loading {
+  loadedBytes: number;
+  totalBytes: number;
+}
+
+/** All that is known but the numbers. */
 export interface Overview {
+  revision: string;
+  /** How often the server looks for new records; 0 when it does not. */
+  reloadIntervalS: number;
+  /** Null once the log directory was read for the first time. */
+  loading: Loading | null;
   statistics: Statistic[];
   runs: Run[];
   errors: RunError[];
 }
 
-/** Numbers over steps: `values` holds row after row, `bits` is the same memory as unsigned integers. */
+/** A run as an answer tells of it: `layers` is null where they are as they were. */
+export type ChangedRun = Omit<Run, 'layers'> & {layers: Layer[] | null};
+
+/** The answer of `runs`: all of them, or of `names` those that changed. */
+export type Answer = Omit<Overview, 'runs'> & {names: string[]; runs: ChangedRun[]};
+
+/**
+ * Numbers over steps, row after row. In an exact table (`per` is 0) a row is one record: `first` and `last` are the
+ * same array, and so are `high` and `low`. In a reduced one a row stands for up to `per` records.
+ */
 export interface Table {
-  steps: Float64Array;
+  per: number;
   columns: number;
-  values: Float32Array;
+  /** The first and the last step of each row. */
+  first: Float64Array;
+  last: Float64Array;
+  /** Exact: the values, NaN and infinities among them. Reduced: largest and smallest of the finite ones. */
+  high: Float32Array;
+  low: Float32Array;
+  /** The memory of `high` as unsigned integers. */
   bits: Uint32Array;
+  /** Only in reduced tables, and there not of all. */
+  mean: Float32Array | null;
+  /** Only in reduced tables: sums of `MARK`; null where all are 0. */
+  marks: Uint8Array | null;
 }
 
 /** The bits of *not recorded*: a NaN whose payload JavaScript does not promise to keep, so it is compared as bits. */
 export const NOT_RECORDED = 0x7fffffff;
 
-const HEADER_BYTES = 16;
-const SIGNATURE = 'AOH1';
+/** What is no finite number among the records of a row. */
+export const MARK = {nan: 1, posinf: 2, neginf: 4, missing: 8} as const;
 
-/** Decodes the binary table of http_api.md; throws an Error that says what is wrong with the bytes. */
+const SIGNATURE = 'AOH1';
+const EXACT_HEADER = 16;
+const REDUCED_HEADER = 24;
+const MEAN_PLANE = 1;
+const MARKS_PLANE = 2;
+
+/** Decodes the binary table of http_api.md without copying; throws an Error that says what is wrong with the bytes. */
 export function decodeTable(buffer: ArrayBuffer): Table {
-  if (buffer.byteLength < HEADER_BYTES) {
-    throw new Error(
-      `The answer is cut off: ${buffer.byteLength} bytes, a table has at least ${HEADER_BYTES}.`,
-    );
-  }
-  const head = new DataView(buffer, 0, HEADER_BYTES);
+  demand(buffer, EXACT_HEADER, 'a table has at least');
+  const head = new DataView(buffer);
   const signature = String.fromCharCode(...new Uint8Array(buffer, 0, 4));
   if (signature !== SIGNATURE) {
     throw new Error(
@@ -108,33 +152,71 @@ export function decodeTable(buffer: ArrayBuffer): Table {
   }
   const rows = head.getUint32(4, true);
   const columns = head.getUint32(8, true);
-  const expected = HEADER_BYTES + 8 * rows + 4 * rows * columns;
-  if (buffer.byteLength !== expected) {
-    const state = buffer.byteLength < expected ? 'cut off' : 'too long';
-    throw new Error(
-      `The answer is ${state}: ${buffer.byteLength} bytes, ${rows} steps × ${columns} columns take ${expected}.`,
-    );
-  }
-  const start = HEADER_BYTES + 8 * rows;
+  const per = head.getUint32(12, true);
+  return per === 0 ? exactTable(buffer, rows, columns) : reducedTable(buffer, rows, columns, per);
+}
+
+function exactTable(buffer: ArrayBuffer, rows: number, columns: number): Table {
+  const cells = rows * columns;
+  const start = EXACT_HEADER + 8 * rows;
+  demandAll(buffer, start + 4 * cells, rows, columns);
+  const steps = new Float64Array(buffer, EXACT_HEADER, rows);
+  const high = new Float32Array(buffer, start, cells);
+  const bits = new Uint32Array(buffer, start, cells);
   return {
-    steps: new Float64Array(buffer, HEADER_BYTES, rows),
+    per: 0,
     columns,
-    values: new Float32Array(buffer, start, rows * columns),
-    bits: new Uint32Array(buffer, start, rows * columns),
+    first: steps,
+    last: steps,
+    high,
+    low: high,
+    bits,
+    mean: null,
+    marks: null,
   };
 }
 
-/** The values of one column. *Not recorded* and NaN both read as NaN here; `bits` tells them apart. */
-export function column(table: Table, index: number): {values: Float32Array; recorded: Uint8Array} {
-  const rows = table.steps.length;
-  const values = new Float32Array(rows);
-  const recorded = new Uint8Array(rows);
-  for (let row = 0; row < rows; row++) {
-    const at = row * table.columns + index;
-    values[row] = table.values[at];
-    recorded[row] = table.bits[at] === NOT_RECORDED ? 0 : 1;
-  }
-  return {values, recorded};
+function reducedTable(buffer: ArrayBuffer, rows: number, columns: number, per: number): Table {
+  demand(buffer, REDUCED_HEADER, 'a reduced table has at least');
+  const planes = new DataView(buffer).getUint32(16, true);
+  if (planes > MEAN_PLANE + MARKS_PLANE)
+    throw new Error(`The answer has unknown planes: ${planes}.`);
+  const cells = rows * columns;
+  let end = REDUCED_HEADER;
+  const claim = (bytes: number): number => (end += bytes) - bytes;
+  const [first, last, high, low] = [8 * rows, 8 * rows, 4 * cells, 4 * cells].map(claim);
+  const mean = planes & MEAN_PLANE ? claim(4 * cells) : null;
+  const marks = planes & MARKS_PLANE ? claim(cells) : null;
+  demandAll(buffer, end, rows, columns);
+  return {
+    per,
+    columns,
+    first: new Float64Array(buffer, first, rows),
+    last: new Float64Array(buffer, last, rows),
+    high: new Float32Array(buffer, high, cells),
+    low: new Float32Array(buffer, low, cells),
+    bits: new Uint32Array(buffer, high, cells),
+    mean: mean === null ? null : new Float32Array(buffer, mean, cells),
+    marks: marks === null ? null : new Uint8Array(buffer, marks, cells),
+  };
+}
+
+function demand({byteLength}: ArrayBuffer, least: number, why: string): void {
+  if (byteLength < least)
+    throw new Error(`The answer is cut off: ${byteLength} bytes, ${why} ${least}.`);
+}
+
+function demandAll(
+  {byteLength}: ArrayBuffer,
+  expected: number,
+  rows: number,
+  columns: number,
+): void {
+  if (byteLength === expected) return;
+  const state = byteLength < expected ? 'cut off' : 'too long';
+  throw new Error(
+    `The answer is ${state}: ${byteLength} bytes, ${rows} rows × ${columns} columns take ${expected}.`,
+  );
 }
 
 export function statisticUrl(run: string, name: string): string {
@@ -150,21 +232,57 @@ export function flightUrl(run: string): string {
   return `./flight?${new URLSearchParams({run})}`;
 }
 
-export async function fetchOverview(): Promise<Overview> {
-  const response = await answered('./runs');
+/** What of a table is asked for; all of it without any of these. */
+export interface Part {
+  first?: number;
+  last?: number;
+  pixels?: number;
+  per?: number;
+}
+
+export function partUrl(url: string, part: Part): string {
+  const parameters = Object.entries(part).map(([name, value]) => `&${name}=${value}`);
+  return url + parameters.join('');
+}
+
+export const EXPORT_FORMATS = {csv: 'CSV', json: 'JSON', parquet: 'Parquet'} as const;
+export type ExportFormat = keyof typeof EXPORT_FORMATS;
+
+export function exportUrl(run: string, format: ExportFormat): string {
+  return `./export?${new URLSearchParams({run, format})}`;
+}
+
+/** Why the server has no such file, in its words; null when it has. */
+export async function exportProblem(url: string): Promise<string | null> {
+  const head = await fetch(url, {method: 'HEAD'}).catch(() => null);
+  if (head?.ok) return null;
+  return answered(url).then(
+    () => null,
+    (error: Error) => error.message,
+  );
+}
+
+/** Seconds that the server may wait for the first reading to end: not long, so that its progress is soon seen. */
+const WAIT_S = '0.3';
+
+/** Asks for all runs, or for what changed since an answer with the revision `since`. */
+export async function fetchOverview(since: string | null): Promise<Answer> {
+  const parameters = {...(since === null ? {} : {since}), wait_s: WAIT_S};
+  const response = await answered(`./runs?${new URLSearchParams(parameters)}`);
   return readOverview(await response.json());
 }
 
-export async function fetchTable(url: string): Promise<Table> {
-  const response = await answered(url);
+export async function fetchTable(url: string, signal: AbortSignal): Promise<Table> {
+  const response = await answered(url, signal);
   return decodeTable(await response.arrayBuffer());
 }
 
-async function answered(url: string): Promise<Response> {
+async function answered(url: string, signal: AbortSignal | null = null): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(url);
-  } catch {
+    response = await fetch(url, {signal});
+  } catch (error) {
+    if (signal?.aborted) throw error;
     throw new Error('TensorBoard does not answer. Is it still running?');
   }
   if (!response.ok) {
@@ -187,11 +305,16 @@ async function reason(response: Response): Promise<string | null> {
 type Json = Record<string, unknown>;
 
 /** Checks and renames the answer of `runs`; throws an Error that names the first field that is not as described. */
-export function readOverview(body: unknown): Overview {
+export function readOverview(body: unknown): Answer {
   const answer = record(body, 'runs');
+  const revision = text(answer, 'revision');
   return {
+    revision,
+    reloadIntervalS: number(answer, 'reload_interval_s'),
+    loading: answer.loading === null ? null : readLoading(answer.loading),
     statistics: list(answer, 'statistics').map(readStatistic),
-    runs: list(answer, 'runs').map(readRun),
+    names: list(answer, 'names').map(String),
+    runs: list(answer, 'runs').map(run => readRun(run, revision)),
     errors: list(answer, 'errors').map(entry => {
       const error = record(entry, 'errors');
       return {run: text(error, 'run'), error: text(error, 'error')};
@@ -210,19 +333,27 @@ function readStatistic(entry: unknown): Statistic {
   };
 }
 
-function readRun(entry: unknown): Run {
+function readLoading(entry: unknown): Loading {
+  const loading = record(entry, 'loading');
+  return {loadedBytes: number(loading, 'loaded_bytes'), totalBytes: number(loading, 'total_bytes')};
+}
+
+function readRun(entry: unknown, revision: string): ChangedRun {
   const run = record(entry, 'runs');
   return {
     name: text(run, 'name'),
+    origin: revision,
+    generation: number(run, 'generation'),
     optimizer: text(run, 'optimizer'),
     hyperparameters: Object.entries(record(run.hyperparameters, 'hyperparameters')).map(
       ([name, value]) => [name, typeof value === 'number' ? value : String(value)],
     ),
-    layers: list(run, 'layers').map(readLayer),
+    layers: run.layers === undefined ? null : list(run, 'layers').map(readLayer),
     statistics: list(run, 'statistics').map(String),
     firstStep: number(run, 'first_step'),
     lastStep: number(run, 'last_step'),
     records: number(run, 'records'),
+    summarizedUntil: numberOrNull(run, 'summarized_until'),
     restarts: list(run, 'restarts').map(Number),
     restartCount: number(run, 'restart_count'),
     firstLoss: numberOrNull(run, 'first_loss'),
@@ -232,7 +363,8 @@ function readRun(entry: unknown): Run {
     lossScale: numberOrNull(run, 'loss_scale'),
     lossScaled: run.loss_scaled === true,
     skippedSteps: number(run, 'skipped_steps'),
-    verdict: readVerdict(run.verdict),
+    verdict: run.verdict === null ? 'pending' : readSeverity(run.verdict),
+    judgedStep: numberOrNull(run, 'judged_step'),
     findings: list(run, 'findings').map(readFinding),
     notes: list(run, 'notes').map(String),
   };
@@ -259,7 +391,7 @@ function readLayer(entry: unknown): Layer {
 
 function readFinding(entry: unknown): Finding {
   const finding = record(entry, 'findings');
-  const severity = readVerdict(finding.severity);
+  const severity = readSeverity(finding.severity);
   return {
     rule: text(finding, 'rule'),
     severity: severity === 'healthy' ? 'info' : severity,
@@ -275,7 +407,7 @@ function readFinding(entry: unknown): Finding {
   };
 }
 
-function readVerdict(value: unknown): Verdict {
+function readSeverity(value: unknown): Severity | 'healthy' {
   if (value === 'critical' || value === 'warning' || value === 'info' || value === 'healthy')
     return value;
   throw new Error(`runs: unknown verdict ${JSON.stringify(value)}`);

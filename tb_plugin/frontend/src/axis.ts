@@ -1,7 +1,8 @@
 /** Where steps lie across a chart, and which step lies where. Pure. */
 
-import {nearestColumn, type Zoom} from './layout.ts';
+import {nearestColumn} from './layout.ts';
 import {linearTicks} from './scale.ts';
+import type {Zoom} from './zoom.ts';
 
 /** A chart's horizontal axis from `low` to `high`, in units of its own. */
 export interface StepAxis {

@@ -1,20 +1,21 @@
 /** What the charts draw: numbers as lines, and what no line can show as marks and words. Pure. */
 
-import {column, type Run, type Scale, type Table} from './api.ts';
-import {formatNumber, formatStep} from './format.ts';
-import {kindOf, type Kind} from './scale.ts';
+import {MARK, type Run, type Scale, type Table} from './api.ts';
+import {formatNumber, formatStep, stepWords} from './format.ts';
+import {hasNumber, kindOf, marksAt, rowOf} from './table.ts';
 
 export type Gap = 'nan' | 'posinf' | 'neginf' | 'zero';
 
 /**
- * Consecutive records that are no point of the line, from the first step to the last; with `between` the line has its
- * points, and its band's upper edge has none: something happened between the records.
+ * Consecutive rows with something that is no point of the line, from the first step to the last: `at` all of these,
+ * `among` their records, of which the line shows the others, or `between` two records: the line has its points, and its
+ * band's upper edge has none.
  */
 export interface Span {
   gap: Gap;
   firstStep: number;
   lastStep: number;
-  between: boolean;
+  where: 'at' | 'among' | 'between';
 }
 
 export type Points = (number | null)[];
@@ -23,6 +24,11 @@ export type Points = (number | null)[];
 export interface Curve {
   run: string;
   color: string;
+  /** How many records a point stands for at most; 0 when each is one. */
+  per: number;
+  /** The first and the last step that a point stands for, and the one between where it lies. */
+  first: ArrayLike<number>;
+  last: ArrayLike<number>;
   steps: number[];
   values: Points;
   low: Points | null;
@@ -50,84 +56,133 @@ export function curveOf(
   names: readonly string[],
   show: Shown,
 ): Curve | null {
+  const {scale} = show;
   const index = names.indexOf(show.name);
   if (index < 0) return null;
-  const high = show.high === null ? -1 : names.indexOf(show.high);
-  const edge = (name: string | null): Points | null => {
-    const at = name === null ? -1 : names.indexOf(name);
-    return at < 0 ? null : points(table, at, show.scale);
-  };
+  const [low, high] = [show.low, show.high].map(name => (name === null ? -1 : names.indexOf(name)));
+  const {per, first, last} = table;
+  const values = points(table, middles(table), index, scale);
   return {
     run: run.name,
     color,
-    steps: Array.from(table.steps),
-    values: points(table, index, show.scale),
-    low: edge(show.low),
-    high: edge(show.high),
+    per,
+    first,
+    last,
+    steps: Array.from(first, (step, row) => Math.round((step + last[row]) / 2)),
+    values,
+    ...(per === 0
+      ? {
+          low: low < 0 ? null : points(table, table.low, low, scale),
+          high: high < 0 ? null : points(table, table.high, high, scale),
+        }
+      : {
+          low: filled(points(table, table.low, low < 0 ? index : low, scale), values),
+          high: filled(
+            points(table, table.high, high < 0 ? index : high, scale),
+            points(table, table.high, index, scale),
+          ),
+        }),
     spans: [
-      ...spansOf(table, index, show.scale, show.everyStep),
-      ...(high < 0 ? [] : spansBetween(table, index, high, show.scale)),
+      ...spansOf(table, index, scale, show.everyStep),
+      ...(high < 0 ? [] : spansBetween(table, index, high, scale)),
     ].sort((one, other) => one.firstStep - other.firstStep),
     restarts: run.restarts,
   };
 }
 
-/** The column as points: null where there is no number to draw, and on a log scale where it is not above zero. */
-function points(table: Table, index: number, scale: Scale): Points {
-  const {values} = column(table, index);
-  return Array.from(values, value =>
-    Number.isFinite(value) && (scale === 'linear' || value > 0) ? value : null,
-  );
+/** What a line goes through: the values, of several records their mean. */
+function middles({per, high, low, mean}: Table): ArrayLike<number> {
+  if (per === 0) return high;
+  return mean ?? high.map((value, at) => (value + low[at]) / 2);
 }
 
-/** The stretches of the column that have no point: NaN, infinite, on a log scale zero. Not recorded is no stretch. */
+/** A column as points: null where there is no number to draw, and on a log scale where it is not above zero. */
+function points(
+  {columns, last}: Table,
+  plane: ArrayLike<number>,
+  index: number,
+  scale: Scale,
+): Points {
+  return Array.from(last, (_, row) => {
+    const value = plane[row * columns + index];
+    return Number.isFinite(value) && (scale === 'linear' || value > 0) ? value : null;
+  });
+}
+
+/** The one's points, and the other's where the one has none. */
+function filled(one: Points, other: Points): Points {
+  return one.map((value, row) => value ?? other[row]);
+}
+
+/**
+ * The stretches of the column with something that is no point: NaN, infinite, on a log scale zero. Not recorded is no
+ * stretch.
+ */
 export function spansOf(table: Table, index: number, scale: Scale, everyStep = false): Span[] {
-  const spans = spansWhere(table, row => gapOf(cellKind(table, row, index, scale)), everyStep);
-  return spans.map(span => ({...span, between: false}));
+  return spansWhere(table, row => gapIn(table, row, index, scale), everyStep);
 }
 
 /** Where the column has its points and its upper edge is NaN or infinite: each from the record before. */
 function spansBetween(table: Table, index: number, high: number, scale: Scale): Span[] {
   const spans = spansWhere(table, row => {
-    const line = cellKind(table, row, index, scale);
-    const edge = gapOf(cellKind(table, row, high, scale));
-    return edge !== 'zero' && (line === 'number' || line === 'zero') ? edge : null;
+    const line = kindOf(table, row * table.columns + index, scale);
+    const edge = kindOf(table, row * table.columns + high, 'linear');
+    const apart = (line === 'number' || line === 'zero') && isGap(edge);
+    return apart ? {gap: edge, where: 'between'} : null;
   });
   const before = (step: number): number => {
-    const row = table.steps.indexOf(step);
-    return row > 0 ? table.steps[row - 1] : step - 1;
+    const row = table.first.indexOf(step);
+    return row > 0 ? table.last[row - 1] : step - 1;
   };
-  return spans.map(span => ({...span, firstStep: before(span.firstStep), between: true}));
+  return spans.map(span => ({...span, firstStep: before(span.firstStep)}));
 }
 
-function cellKind(table: Table, row: number, index: number, scale: Scale): Kind {
+function isGap(kind: string): kind is Exclude<Gap, 'zero'> {
+  return kind === 'nan' || kind === 'posinf' || kind === 'neginf';
+}
+
+/** The most alarming of a row that no line can show, and whether the row is nothing else. */
+function gapIn(
+  table: Table,
+  row: number,
+  index: number,
+  scale: Scale,
+): Pick<Span, 'gap' | 'where'> | null {
   const at = row * table.columns + index;
-  return kindOf(table.values[at], table.bits[at], scale);
-}
-
-function gapOf(kind: Kind): Gap | null {
-  return kind === 'number' || kind === 'missing' ? null : kind;
+  const kind = kindOf(table, at, scale);
+  const single = table.first[row] === table.last[row];
+  if (isGap(kind)) {
+    const only = !hasNumber(table, at) && marksAt(table, at) === MARK[kind];
+    return {gap: kind, where: single || only ? 'at' : 'among'};
+  }
+  if (scale === 'linear' || !(table.low[at] <= 0)) return null;
+  const only = kind === 'zero' && marksAt(table, at) === 0;
+  return {gap: 'zero', where: single || only ? 'at' : 'among'};
 }
 
 /** The rows of one gap that follow each other as one span each. */
 function spansWhere(
-  table: Table,
-  gapAt: (row: number) => Gap | null,
+  {first, last}: Table,
+  gapAt: (row: number) => Pick<Span, 'gap' | 'where'> | null,
   everyStep = false,
-): Omit<Span, 'between'>[] {
-  const spans: Omit<Span, 'between'>[] = [];
-  let open: Omit<Span, 'between'> | null = null;
-  table.steps.forEach((step, row) => {
-    const gap = gapAt(row);
-    if (gap === null) {
+): Span[] {
+  const spans: Span[] = [];
+  let open: Span | null = null;
+  for (let row = 0; row < last.length; row++) {
+    const found = gapAt(row);
+    if (found === null) {
       open = null;
-    } else if (open?.gap === gap && !(everyStep && step > open.lastStep + 1)) {
-      open.lastStep = step;
+    } else if (
+      open?.gap === found.gap &&
+      open.where === found.where &&
+      !(everyStep && first[row] > open.lastStep + 1)
+    ) {
+      open.lastStep = last[row];
     } else {
-      open = {gap, firstStep: step, lastStep: step};
+      open = {...found, firstStep: first[row], lastStep: last[row]};
       spans.push(open);
     }
-  });
+  }
   return spans;
 }
 
@@ -136,51 +191,108 @@ const GAP_WORDS: Record<Gap, string> = {nan: 'NaN', posinf: '+∞', neginf: '−
 /** `exploding: NaN at steps 380–400`, for the lines that stop being numbers. */
 export function spanWords({run, spans}: Curve): string | null {
   if (spans.length === 0) return null;
-  const told = spans.slice(0, 2).map(({gap, firstStep, lastStep, between}) => {
+  const told = spans.slice(0, 2).map(({gap, firstStep, lastStep, where}) => {
     const [first, last] = [formatStep(firstStep), formatStep(lastStep)];
-    if (between) return `${GAP_WORDS[gap]} between steps ${first} and ${last}`;
-    return `${GAP_WORDS[gap]} ${first === last ? `at step ${first}` : `at steps ${first}–${last}`}`;
+    if (where === 'between') return `${GAP_WORDS[gap]} between steps ${first} and ${last}`;
+    return `${GAP_WORDS[gap]} ${where} ${stepWords(firstStep, lastStep)}`;
   });
   const more = spans.length > told.length ? `, and ${spans.length - told.length} more` : '';
   return `${run}: ${told.join(', ')}${more}`;
 }
 
-/** What a curve says at a step, by the last record until then: its value, and how far its band reaches. */
+/** The point of a curve that stands for a step, else the last one before it; -1 without one. */
+function pointAt({first, last}: Curve, step: number): number {
+  const at = rowOf({last}, step);
+  return at >= 0 && first[at] > step ? at - 1 : at;
+}
+
+/** The step that a readout is about, or those that a point there stands for. */
+export function readoutWords(curves: readonly Curve[], step: number): string {
+  for (const curve of curves) {
+    const at = pointAt(curve, step);
+    if (at >= 0 && step <= curve.last[at]) return stepWords(curve.first[at], curve.last[at]);
+  }
+  return stepWords(step, step);
+}
+
+/**
+ * What a curve says at a step, by the last record until then: its value or the mean of several, how far its band
+ * reaches, and what is no number among them.
+ */
 export function valueAt(curve: Curve, step: number): string {
-  const {steps, low, high, spans} = curve;
-  const at = steps.findLastIndex(other => other <= step);
+  const {last, low, high, spans} = curve;
+  const at = pointAt(curve, step);
   if (at < 0) return '–';
   const value = lineAt(curve, at);
+  const among = spanAt(curve, at, 'among');
+  const some =
+    among === undefined || value === GAP_WORDS[among.gap] ? '' : `, some ${GAP_WORDS[among.gap]}`;
   const between = spans.find(
-    span => span.between && span.firstStep < steps[at] && steps[at] <= span.lastStep,
+    span => span.where === 'between' && span.firstStep < last[at] && last[at] <= span.lastStep,
   );
   const from = low?.[at] == null ? '' : formatNumber(low[at]);
   const to = high?.[at] == null ? '' : formatNumber(high[at]);
   const top = between === undefined ? to : GAP_WORDS[between.gap];
-  if (top === '' || (top === value && (from === '' || from === value))) return value;
-  return `${value} (${from === '' ? '' : `${from} `}to ${top})`;
+  if (top === '' || (top === value && (from === '' || from === value))) return value + some;
+  return `${value} (${from === '' ? '' : `${from} `}to ${top})${some}`;
 }
 
-function lineAt({steps, values, spans}: Curve, at: number): string {
-  const value = values[at];
+function lineAt(curve: Curve, at: number): string {
+  const value = curve.values[at];
   if (value !== null) return formatNumber(value);
-  const span = spans.find(
-    ({firstStep, lastStep, between}) => !between && firstStep <= steps[at] && steps[at] <= lastStep,
-  );
+  const span = spanAt(curve, at, 'at') ?? spanAt(curve, at, 'among');
   return span === undefined ? '–' : GAP_WORDS[span.gap];
+}
+
+function spanAt({first, spans}: Curve, at: number, where: Span['where']): Span | undefined {
+  return spans.find(
+    span => span.where === where && span.firstStep <= first[at] && first[at] <= span.lastStep,
+  );
+}
+
+/**
+ * What line and band mean, where that has to be said.
+ *
+ * @param wholes the same lines over the whole run: while these need the words, there are words at every zoom, and the
+ *   page stays as high as it is.
+ */
+export function bandWords(
+  band: string | undefined,
+  curves: readonly Curve[],
+  wholes: readonly Curve[],
+): string | null {
+  const wide = wholes.some(({low, high}) =>
+    band === undefined ? high?.some((top, row) => top !== low?.[row]) : high !== null,
+  );
+  if (!wide) return null;
+  if (mostRecords(wholes) <= 1) return band ?? null;
+  const per = mostRecords(curves);
+  const line = per > 1 ? `Mean of up to ${formatStep(per)} records.` : 'Every record.';
+  const usual = per > 1 ? 'Band: from the smallest to the largest' : '';
+  return [line, band ?? usual].filter(Boolean).join(' ');
+}
+
+function mostRecords(curves: readonly Curve[]): number {
+  return curves.reduce((most, {per}) => Math.max(most, per), 0);
+}
+
+/** What no line shows: as exactly as it is drawn, or from elsewhere in the whole run. */
+export function allSpanWords(curves: readonly Curve[], wholes: readonly Curve[]): string[] {
+  const told = curves.map((curve, index) => spanWords(curve) ?? spanWords(wholes[index]));
+  return told.filter(words => words !== null);
 }
 
 /** What a chart shows, in words: of each run its first value, its last one and the highest, band included. */
 export function chartWords(title: string, curves: readonly Curve[]): string {
   const told = curves.map(curve => {
-    const {run, steps, values, high} = curve;
-    if (steps.length === 0) return `${run} has no record`;
-    const last = steps.length - 1;
+    const {run, first, last: ends, values, high} = curve;
+    const last = values.length - 1;
+    if (last < 0) return `${run} has no record`;
     const numbers = [...values, ...(high ?? [])].filter(value => value !== null);
     const top = numbers.reduce((most, value) => Math.max(most, value), -Infinity);
     const highest = numbers.length > 0 ? `, highest ${formatNumber(top)}` : '';
-    const ends = `${lineAt(curve, 0)} at step ${formatStep(steps[0])} to ${lineAt(curve, last)} at step ${formatStep(steps[last])}`;
-    return `${run} ${ends}${highest}`;
+    const from = `${lineAt(curve, 0)} at step ${formatStep(first[0])}`;
+    return `${run} ${from} to ${lineAt(curve, last)} at step ${formatStep(ends[last])}${highest}`;
   });
   return [title, ...told].join('; ');
 }

@@ -3,11 +3,12 @@
 import type {Finding, Overview, Run, Verdict} from './api.ts';
 import {counted, formatNumber, formatPercent, formatStep} from './format.ts';
 
-const ORDER: readonly Verdict[] = ['critical', 'warning', 'info', 'healthy'];
+/** A run that is not judged yet is taken for a healthy one. */
+const RANKS: Record<Verdict, number> = {critical: 0, warning: 1, info: 2, healthy: 3, pending: 3};
 
 /** The first run with the worst verdict; null without runs. */
 export function worstRun({runs}: Overview): Run | null {
-  const rank = (run: Run): number => ORDER.indexOf(run.verdict);
+  const rank = (run: Run): number => RANKS[run.verdict];
   return runs.reduce<Run | null>(
     (worst, run) => (worst === null || rank(run) < rank(worst) ? run : worst),
     null,
@@ -37,6 +38,7 @@ export function statisticFor({rule, evidence}: Finding, run: Run): string | null
 
 /** `Critical: 2 findings since step 40`, or that there is none. */
 export function headline({findings, verdict}: Run): string {
+  if (verdict === 'pending') return 'Not judged yet';
   if (findings.length === 0) return 'Healthy: no finding';
   const first = findings.reduce((step, finding) => Math.min(step, finding.firstStep), Infinity);
   const word = verdict.charAt(0).toUpperCase() + verdict.slice(1);
@@ -57,15 +59,20 @@ export function progress(run: Run): string {
   return `${loss} over ${counted(run.lastStep, 'step')}, ${recorded} of them recorded.`;
 }
 
+/** A verdict is about so much of a run, or it is told how far it reaches. */
+const JUDGED_PART = 0.9;
+
 /** What recording took and what loss scaling did, where there is something to say. */
 export function circumstances(run: Run): string[] {
-  const {overhead, lossScale, skippedSteps} = run;
+  const {overhead, lossScale, skippedSteps, judgedStep, lastStep} = run;
   const scaled = lossScale !== null && lossScale !== 1;
   const scaling = [
     ...(scaled ? [`loss scale ${formatNumber(lossScale)}`] : []),
     ...(skippedSteps > 0 ? [`${counted(skippedSteps, 'batch', 'batches')} skipped`] : []),
   ];
+  const behind = judgedStep !== null && judgedStep < JUDGED_PART * lastStep;
   return [
+    ...(behind ? [`judged up to step ${formatStep(judgedStep)}`] : []),
     ...(overhead === null ? [] : [`recording took ${formatPercent(overhead)} of the time`]),
     ...(scaling.length === 0 ? [] : [scaling.join(', ')]),
   ];

@@ -56,7 +56,7 @@ export function flightLayer(selected: string | null, runs: readonly Run[]): stri
 
 /** The steps of all tables, ascending. */
 export function stepsTogether(tables: readonly Table[]): number[] {
-  return [...new Set(tables.flatMap(({steps}) => [...steps]))].sort((one, other) => one - other);
+  return [...new Set(tables.flatMap(({first}) => [...first]))].sort((one, other) => one - other);
 }
 
 /** The findings that begin within the steps: of a run those of one rule and step together, whatever their layers. */

@@ -4,7 +4,7 @@
 export function formatNumber(value: number): string {
   if (Number.isNaN(value)) return 'NaN';
   if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
-  if (Number.isInteger(value) && Math.abs(value) < 1e6) return value.toLocaleString('en-US');
+  if (Number.isInteger(value) && Math.abs(value) < 1e6) return WHOLE.format(value);
   return shortest(value, 4);
 }
 
@@ -29,8 +29,26 @@ export function formatPercent(part: number): string {
   return `${percent < 99.5 ? percent.toPrecision(2) : Math.round(percent)} %`;
 }
 
+/** `310 MB`, to two digits or whole, in powers of a thousand. */
+export function formatBytes(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB'];
+  const nth = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  const size = bytes / 1000 ** nth;
+  return `${size < 9.95 && nth > 0 ? size.toFixed(1) : Math.round(size)} ${units[nth]}`;
+}
+
+/** Made once: it takes longer to make than to use. */
+const WHOLE = new Intl.NumberFormat('en-US');
+
 export function formatStep(step: number): string {
-  return step.toLocaleString('en-US');
+  return WHOLE.format(step);
+}
+
+/** `step 40`, or `steps 33–64`. */
+export function stepWords(first: number, last: number): string {
+  return first === last
+    ? `step ${formatStep(first)}`
+    : `steps ${formatStep(first)}–${formatStep(last)}`;
 }
 
 export function counted(count: number, noun: string, nouns = `${noun}s`): string {

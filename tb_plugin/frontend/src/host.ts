@@ -27,51 +27,47 @@ export function watchDark(changed: (dark: boolean) => void): () => void {
   return () => observer.disconnect();
 }
 
-/** Whether TensorBoard shows our tab: it hides one by `display: none`, which the page inside does not notice. */
-function isVisible(): boolean {
+/**
+ * Whether somebody can see our tab: TensorBoard hides one by `display: none`, which the page inside does not notice,
+ * and the browser has tabs of its own.
+ */
+export function isVisible(): boolean {
   const frame = window.frameElement;
-  return frame === null || frame.clientHeight > 0;
+  return document.visibilityState === 'visible' && (frame === null || frame.clientHeight > 0);
 }
 
-/** Calls `shown` whenever the size of our frame changes, also from and to nothing; returns what ends it. */
-function watchFrame(shown: () => void): () => void {
+/** Calls `changed` whenever `isVisible` may say something else than before; returns what ends it. */
+export function watchVisible(changed: () => void): () => void {
+  document.addEventListener('visibilitychange', changed);
+  const unwatch = watchFrame(changed);
+  return () => {
+    document.removeEventListener('visibilitychange', changed);
+    unwatch();
+  };
+}
+
+/** Calls `resized` whenever the size of our frame changes, also from and to nothing; returns what ends it. */
+function watchFrame(resized: () => void): () => void {
   const frame = window.frameElement;
   // The observer of TensorBoard's own page: one of ours sleeps while our frame is hidden.
   const Observer = frame?.ownerDocument.defaultView?.ResizeObserver;
   if (frame === null || Observer === undefined) return () => undefined;
-  const observer = new Observer(shown);
+  const observer = new Observer(resized);
   observer.observe(frame);
   return () => observer.disconnect();
 }
 
-/**
- * Calls `reload` when TensorBoard has read new data, at once if the panel can be seen, else when it is next shown.
- * Returns what ends it.
- */
+/** Calls `reload` when TensorBoard has read new data; returns what ends it. */
 export function watchReload(reload: () => void): () => void {
-  let missed = false;
-  const shown = (): void => {
-    if (missed && isVisible()) {
-      missed = false;
-      reload();
-    }
-  };
   const channel = new MessageChannel();
   const port = channel.port1;
   port.onmessage = (event: MessageEvent<string>): void => {
     const message: Message = JSON.parse(event.data);
     if (message.isReply) return;
-    if (message.type === 'experimental.DataReloaded') {
-      missed = true;
-      shown();
-    }
+    if (message.type === 'experimental.DataReloaded') reload();
     const reply = {type: message.type, id: message.id, payload: null, error: null, isReply: true};
     port.postMessage(JSON.stringify(reply));
   };
   window.parent.postMessage('experimental.bootstrap', '*', [channel.port2]);
-  const unwatch = watchFrame(shown);
-  return () => {
-    unwatch();
-    port.close();
-  };
+  return () => port.close();
 }

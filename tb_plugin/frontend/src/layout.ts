@@ -1,20 +1,17 @@
-/** Where the heat map's rows and columns lie, in CSS pixels, and back. Pure. */
+/** Where the heat map's rows and steps lie, in CSS pixels, and back. Pure. */
 
-import type {Layer} from './api.ts';
+import type {Layer, Table} from './api.ts';
 import {linearTicks} from './scale.ts';
+import {rowStart} from './table.ts';
+import type {Zoom} from './zoom.ts';
 
-/** Columns `first` to `last` (exclusive) of the table across `width`, `rows` rows of `rowHeight` downwards. */
+/** The steps after `low` up to `high` across `width`, `rows` layers of `rowHeight` downwards. */
 export interface Layout {
-  first: number;
-  last: number;
+  low: number;
+  high: number;
   width: number;
   rows: number;
   rowHeight: number;
-}
-
-export interface Zoom {
-  firstStep: number;
-  lastStep: number;
 }
 
 const TALLEST_ROW = 20;
@@ -39,14 +36,28 @@ export function labelled(rows: number): boolean {
   return rowHeight(rows, false) >= READABLE_ROW;
 }
 
-/** The columns whose steps lie in the zoom: all of them without one, at least one with one. */
-export function columnsIn(steps: Float64Array, zoom: Zoom | null): {first: number; last: number} {
-  if (zoom === null || steps.length === 0) return {first: 0, last: steps.length};
-  const first = nearestColumn(steps, zoom.firstStep);
-  return {first, last: Math.max(first, nearestColumn(steps, zoom.lastStep)) + 1};
+/** Rows are drawn in blocks of so many, one more on either side of what is seen: a scroll by less draws nothing. */
+const BLOCK = 16;
+
+/** The rows to draw, `first` to `last` (exclusive), when the map is scrolled down by `top`. */
+export function rowsInView(
+  {rows, rowHeight: height}: Layout,
+  top: number,
+  mapHeight: number,
+): {first: number; last: number} {
+  const first = BLOCK * (Math.floor(top / height / BLOCK) - 1);
+  const last = BLOCK * (Math.ceil((top + mapHeight) / height / BLOCK) + 1);
+  return {first: Math.min(Math.max(0, first), rows), last: Math.min(rows, last)};
 }
 
-/** The column recorded at `step`, else the one nearest to it, of two the later; -1 without any. */
+/** All steps that a table has; a single step when it has no rows. */
+export function stepsOf(table: Table): Zoom {
+  const rows = table.last.length;
+  if (rows === 0) return {firstStep: 1, lastStep: 1};
+  return {firstStep: rowStart(table, 0) + 1, lastStep: table.last[rows - 1]};
+}
+
+/** The entry recorded at `step`, else the one nearest to it, of two the later; -1 without any. */
 export function nearestColumn(steps: ArrayLike<number>, step: number): number {
   let low = 0;
   let high = steps.length - 1;
@@ -58,19 +69,15 @@ export function nearestColumn(steps: ArrayLike<number>, step: number): number {
   return low > 0 && step - steps[low - 1] < steps[low] - step ? low - 1 : high;
 }
 
-/** The left edge of a column. */
-export function columnX(layout: Layout, column: number): number {
-  return ((column - layout.first) / (layout.last - layout.first)) * layout.width;
+/** Where a step ends. */
+export function stepX({low, high, width}: Layout, step: number): number {
+  return ((step - low) / (high - low)) * width;
 }
 
-export function columnWidth(layout: Layout): number {
-  return layout.width / (layout.last - layout.first);
-}
-
-/** The column under x, clamped into the layout. */
-export function columnAt(layout: Layout, x: number): number {
-  const column = layout.first + Math.floor((x / layout.width) * (layout.last - layout.first));
-  return Math.min(layout.last - 1, Math.max(layout.first, column));
+/** The step under x, clamped into the layout. */
+export function stepAt({low, high, width}: Layout, x: number): number {
+  const step = low + Math.floor((x / width) * (high - low)) + 1;
+  return Math.min(high, Math.max(low + 1, step));
 }
 
 export function rowY(layout: Layout, row: number): number {
@@ -82,44 +89,58 @@ export function rowAt(layout: Layout, y: number): number {
   return Math.min(layout.rows - 1, Math.max(0, Math.floor(y / layout.rowHeight)));
 }
 
-/** The left edges of the columns in view that hold a restart's first record, two pixels or more apart. */
-export function restartEdges(
-  layout: Layout,
-  steps: Float64Array,
-  restarts: readonly number[],
-): number[] {
+/** Where the steps before restarts end, as far as they are in view, two pixels or more apart. */
+export function restartEdges(layout: Layout, restarts: readonly number[]): number[] {
   const edges: number[] = [];
   for (const restart of restarts) {
-    let column = nearestColumn(steps, restart);
-    if (steps[column] < restart) column += 1;
-    if (column < layout.first || column >= layout.last) continue;
-    const x = columnX(layout, column);
+    if (restart <= layout.low || restart > layout.high) continue;
+    const x = stepX(layout, restart - 1);
     if (edges.length === 0 || x - edges[edges.length - 1] >= 2) edges.push(x);
   }
   return edges;
 }
 
+/** How far a label may hang over the first and the last row: the padding of the map. */
+const OVERHANG = 3;
+
+/** The top of a row's label: centred on the row, but inside of the map. */
+export function labelTop(row: number, rows: number, height: number, lineHeight: number): number {
+  const centred = (row + 0.5) * height - lineHeight / 2;
+  return Math.max(-OVERHANG, Math.min(rows * height - lineHeight + OVERHANG, centred));
+}
+
 /** The rows that get a label when there is not room for all: the first of each layer, then whatever still fits. */
 export function labelRows(layers: readonly Layer[], height: number, lineHeight: number): number[] {
-  const apart = Math.ceil(lineHeight / height);
-  const rows: number[] = [];
+  const top = (row: number): number => labelTop(row, layers.length, height, lineHeight);
+  // Labels at the ends are moved inwards, by no more than a line.
+  const near = Math.ceil((2 * lineHeight) / height);
+  const taken = new Set<number>();
   const place = (row: number): void => {
-    if (rows.every(other => Math.abs(other - row) >= apart)) rows.push(row);
+    for (let other = row - near; other <= row + near; other++)
+      if (taken.has(other) && Math.abs(top(other) - top(row)) < lineHeight) return;
+    taken.add(row);
   };
   layers.forEach((layer, row) => {
     if (row === 0 || layers[row - 1].group !== layer.group) place(row);
   });
   layers.forEach((_, row) => place(row));
-  return rows.sort((one, other) => one - other);
+  return [...taken].sort((one, other) => one - other);
 }
 
-/** The columns at which the step axis is labelled: those nearest to round steps, `labelWidth` apart or more. */
-export function axisColumns(layout: Layout, steps: Float64Array, labelWidth: number): number[] {
-  const {first, last, width} = layout;
-  if (first >= last) return [];
-  const ticks = linearTicks(steps[first], steps[last - 1], Math.max(1, width / labelWidth));
-  const columns = ticks.map(step => nearestColumn(steps, step));
-  const apart = (column: number, index: number): boolean =>
-    index === 0 || columnX(layout, column) - columnX(layout, columns[index - 1]) >= labelWidth / 2;
-  return columns.filter(apart);
+/** The steps at which the axis is labelled: round ones, about `labelWidth` apart, with room for the label. */
+export function axisSteps(layout: Layout, labelWidth: number): number[] {
+  const {low, high, width} = layout;
+  const ticks = linearTicks(low, high, Math.max(1, width / labelWidth));
+  const steps = ticks.filter(step => Number.isInteger(step) && step > low);
+  const room = labelWidth / 3;
+  const inside = steps.filter(step => {
+    const x = stepMiddle(layout, step);
+    return x >= room && x <= width - room;
+  });
+  return [inside, steps].find(found => found.length > 0) ?? [high];
+}
+
+/** The middle of a step, or of as much of it as can be told apart. */
+export function stepMiddle(layout: Layout, step: number): number {
+  return (stepX(layout, step - 1) + stepX(layout, step)) / 2;
 }

@@ -1,6 +1,6 @@
 /** Values on a colour scale: which numbers it spans, where a value lies on it, and its ticks. Pure. */
 
-import {NOT_RECORDED, type Scale} from './api.ts';
+import type {Scale, Table} from './api.ts';
 
 /** The span of the colours. Both ends are finite and differ; on a log scale both are above zero. */
 export interface Domain {
@@ -9,28 +9,19 @@ export interface Domain {
   high: number;
 }
 
-export type Kind = 'missing' | 'zero' | 'number' | 'neginf' | 'posinf' | 'nan';
-
-/** What a cell holds. On a log scale `zero` is everything that lies below it: zero, and any negative number. */
-export function kindOf(value: number, bits: number, scale: Scale): Kind {
-  if (bits === NOT_RECORDED) return 'missing';
-  if (Number.isNaN(value)) return 'nan';
-  if (value === Infinity) return 'posinf';
-  if (value === -Infinity) return 'neginf';
-  return scale === 'log' && value <= 0 ? 'zero' : 'number';
-}
-
 /**
  * The smallest span that holds every finite value, on a log scale every positive one; null when there is none.
  * A single value gets room on both sides, so that it takes the middle of the scale.
  */
-export function domainOf(values: Float32Array, scale: Scale): Domain | null {
+export function domainOf(table: Table, scale: Scale): Domain | null {
   let low = Infinity;
   let high = -Infinity;
-  for (const value of values) {
-    if (!Number.isFinite(value) || (scale === 'log' && value <= 0)) continue;
-    if (value < low) low = value;
-    if (value > high) high = value;
+  for (const values of table.low === table.high ? [table.high] : [table.low, table.high]) {
+    for (const value of values) {
+      if (!Number.isFinite(value) || (scale === 'log' && value <= 0)) continue;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
   }
   if (low > high) return null;
   if (low < high) return {scale, low, high};

@@ -5,28 +5,36 @@ import {
   layerUrl,
   statisticUrl,
   type Finding,
+  type Flight,
   type Overview,
   type Run,
   type Scale,
   type Table,
 } from './api.ts';
 import {statisticFor, worstRun} from './findings.ts';
-import type {Zoom} from './layout.ts';
-
-/** One table on its way or here; an older one stays until the newer arrives, so that a reload does not flicker. */
-export interface Entry {
-  table: Table | null;
-  error: string | null;
-  generation: number;
-}
+import {
+  asksFor,
+  withAsk,
+  withFailure,
+  withRetry,
+  withTable,
+  type Ask,
+  type Entry,
+  type Source,
+} from './levels.ts';
+import {unsettled} from './overview.ts';
+import type {Zoom} from './zoom.ts';
 
 export interface State {
   dark: boolean;
   overview: Overview | null;
   error: string | null;
-  /** Counts the answers of `runs`; a table of an older generation is fetched again. */
-  generation: number;
+  /** By the address of their source. */
   tables: ReadonlyMap<string, Entry>;
+  /** Rows wanted of the heat map's table. */
+  pixels: number;
+  /** Whether the run is the user's choice, or all were judged: from then on it stays. */
+  settled: boolean;
   run: string | null;
   /** The runs drawn in the curves. */
   shown: ReadonlySet<string>;
@@ -45,9 +53,10 @@ export type Action =
   | {type: 'dark'; dark: boolean}
   | {type: 'overview'; overview: Overview}
   | {type: 'overview-failed'; error: string}
-  | {type: 'requested'; urls: readonly string[]}
-  | {type: 'received'; url: string; generation: number; table: Table}
-  | {type: 'failed'; url: string; generation: number; error: string}
+  | {type: 'pixels'; pixels: number}
+  | {type: 'asked'; asks: readonly Ask[]}
+  | {type: 'received'; ask: Ask; table: Table}
+  | {type: 'failed'; ask: Ask; error: string}
   | {type: 'retry'; url: string}
   | {type: 'run'; run: string}
   | {type: 'toggle'; run: string}
@@ -63,14 +72,23 @@ export type Action =
 
 const MOST_SHOWN = 7;
 const FIRST_STATISTIC = 'gradient_norm';
+const CURVE_PIXELS = 1024;
+/** Sources whose tables are kept though nothing shows them: what is looked at again is there at once. */
+const MOST_SPARE = 6;
 
-export function initialState(dark: boolean): State {
+/** Rows wanted of a heat map on a page so many device pixels wide: one of few numbers, so that few widths fetch anew. */
+export function mapPixels(pageWidth: number): number {
+  return pageWidth <= 1536 ? 1024 : 2048;
+}
+
+export function initialState(dark: boolean, pixels: number): State {
   return {
     dark,
     overview: null,
     error: null,
-    generation: 0,
     tables: new Map(),
+    pixels,
+    settled: false,
     run: null,
     shown: new Set(),
     statistic: FIRST_STATISTIC,
@@ -84,7 +102,24 @@ export function initialState(dark: boolean): State {
   };
 }
 
+/** What a user does to a page that may still change its run by itself. */
+const CHOICES: readonly Action['type'][] = [
+  'run',
+  'statistic',
+  'layer',
+  'step',
+  'place',
+  'finding',
+  'zoom',
+  'toggle',
+];
+
 export function reduceState(state: State, action: Action): State {
+  const next = reduced(state, action);
+  return next.settled || !CHOICES.includes(action.type) ? next : {...next, settled: true};
+}
+
+function reduced(state: State, action: Action): State {
   switch (action.type) {
     case 'dark':
       return {...state, dark: action.dark};
@@ -92,14 +127,18 @@ export function reduceState(state: State, action: Action): State {
       return withOverview(state, action.overview);
     case 'overview-failed':
       return {...state, error: action.error};
-    case 'requested':
-      return {...state, tables: withRequested(state, action.urls)};
+    case 'pixels':
+      return {...state, pixels: action.pixels};
+    case 'asked':
+      return withAsks(state, action.asks);
     case 'received':
-      return withAnswer(state, action.url, action.generation, {table: action.table, error: null});
+      return withEntry(state, action.ask.key, entry => withTable(entry, action.ask, action.table));
     case 'failed':
-      return withAnswer(state, action.url, action.generation, {table: null, error: action.error});
+      return withEntry(state, action.ask.key, entry =>
+        withFailure(entry, action.ask, action.error),
+      );
     case 'retry':
-      return {...state, tables: new Map([...state.tables].filter(([url]) => url !== action.url))};
+      return withEntry(state, action.url, withRetry);
     case 'run':
       return withRun(
         {...state, zoom: null, allFindings: false, shown: new Set([...state.shown, action.run])},
@@ -138,23 +177,43 @@ export function shownRuns(state: State): Run[] {
 }
 
 /** The tables that the page shows now: the heat map's, and of each shown run what its curves are drawn from. */
-export function neededUrls(state: State): string[] {
+export function neededSources(state: State): Source[] {
   const run = selectedRun(state);
-  const urls = run === null || run.records === 0 ? [] : [statisticUrl(run.name, state.statistic)];
-  for (const other of shownRuns(state)) {
-    if (other.lastLoss !== null) urls.push(statisticUrl(other.name, 'loss'));
-    urls.push(statisticUrl(other.name, 'learning_rate'));
-    if (other.lossScaled) urls.push(statisticUrl(other.name, 'loss_scale'));
-    if (other.flight !== null) urls.push(flightUrl(other.name));
-    if (state.layer !== null && hasLayer(other, state.layer))
-      urls.push(layerUrl(other.name, state.layer));
-  }
-  return urls;
+  const map =
+    run === null ? [] : [source(run, statisticUrl(run.name, state.statistic), state.pixels)];
+  return [...map, ...shownRuns(state).flatMap(other => curveSources(other, state.layer))];
 }
 
-export function missingUrls(state: State): string[] {
-  return neededUrls(state).filter(
-    url => (state.tables.get(url)?.generation ?? -1) < state.generation,
+function curveSources(run: Run, layer: string | null): Source[] {
+  const {name, flight} = run;
+  const urls: string[] = [];
+  if (run.lastLoss !== null) urls.push(statisticUrl(name, 'loss'));
+  urls.push(statisticUrl(name, 'learning_rate'));
+  if (run.lossScaled) urls.push(statisticUrl(name, 'loss_scale'));
+  if (layer !== null && hasLayer(run, layer)) urls.push(layerUrl(name, layer));
+  const curves = urls.map(url => source(run, url, CURVE_PIXELS));
+  return flight === null ? curves : [...curves, flightSource(run, flight)];
+}
+
+function source(run: Run, url: string, pixels: number): Source {
+  const {records, lastStep} = run;
+  return {url, version: versionOf(run), records, lastStep, pixels};
+}
+
+/** A flight record has no levels of detail, and is not added to but written anew. */
+function flightSource(run: Run, {firstStep, lastStep, updates}: Flight): Source {
+  const version = [versionOf(run), firstStep, lastStep, updates].join(' ');
+  return {url: flightUrl(run.name), version, records: updates, lastStep, pixels: null};
+}
+
+function versionOf({origin, generation}: Run): string {
+  return `${origin} ${generation}`;
+}
+
+/** What to ask the server for now. */
+export function missingAsks(state: State): Ask[] {
+  return neededSources(state).flatMap(needed =>
+    asksFor(needed, state.tables.get(needed.url), state.zoom),
   );
 }
 
@@ -163,22 +222,39 @@ export function hasLayer(run: Run, layer: string): boolean {
 }
 
 function withOverview(state: State, overview: Overview): State {
-  const known = new Set(state.overview?.runs.map(run => run.name));
-  const shown = new Set<string>();
-  for (const {name} of overview.runs) if (state.shown.has(name)) shown.add(name);
-  for (const {name} of overview.runs)
-    if (!known.has(name) && shown.size < MOST_SHOWN) shown.add(name);
-  const next = {...state, overview, error: null, generation: state.generation + 1, shown};
-  const kept = overview.runs.some(run => run.name === state.run)
-    ? state.run
-    : (worstRun(overview)?.name ?? null);
+  if (overview === state.overview) return state.error === null ? state : {...state, error: null};
+  const shown = shownAfter(state, overview);
+  const settled = state.settled || (overview.runs.length > 0 && !unsettled(overview));
+  const next = {...state, overview, error: null, shown, settled};
+  const current = overview.runs.find(run => run.name === state.run);
+  const kept = current !== undefined && state.settled ? current : worstRun(overview);
   if (kept === null) return {...next, run: null, tables: new Map()};
+  const asLeft = state.settled && kept.name === state.run;
   const chosen = withRun(
-    kept === state.run ? next : {...next, shown: new Set([...shown, kept])},
-    kept,
+    asLeft ? next : {...next, shown: new Set([...shown, kept.name])},
+    kept.name,
   );
-  const needed = new Set(neededUrls(chosen));
-  return {...chosen, tables: new Map([...state.tables].filter(([url]) => needed.has(url)))};
+  // A run that began anew may end before the window that was looked at.
+  const ended = state.zoom !== null && state.zoom.firstStep > kept.lastStep;
+  return {...chosen, zoom: ended ? null : state.zoom, tables: withoutSpare(chosen)};
+}
+
+/** The first runs, until there is a choice of the user's to keep; then new runs are added while there is room. */
+function shownAfter({overview: before, shown, settled}: State, {runs}: Overview): Set<string> {
+  const names = runs.map(({name}) => name);
+  if (!settled) return new Set(names.slice(0, MOST_SHOWN));
+  const known = new Set(before?.runs.map(({name}) => name));
+  const kept = names.filter(name => shown.has(name));
+  const added = names.filter(name => !known.has(name));
+  return new Set([...kept, ...added.slice(0, Math.max(0, MOST_SHOWN - kept.length))]);
+}
+
+/** The tables without those that nothing shows, of which the latest are kept. */
+function withoutSpare(state: State): Map<string, Entry> {
+  const needed = new Set(neededSources(state).map(({url}) => url));
+  const spare = [...state.tables.keys()].filter(url => !needed.has(url));
+  const gone = new Set(spare.slice(0, Math.max(0, spare.length - MOST_SPARE)));
+  return new Map([...state.tables].filter(([url]) => !gone.has(url)));
 }
 
 /** Takes a run, and what it has of the selected layer and statistic. */
@@ -211,27 +287,22 @@ function withFinding(state: State, finding: Finding): State {
   };
 }
 
-function withRequested(state: State, urls: readonly string[]): Map<string, Entry> {
-  const tables = new Map(state.tables);
-  for (const url of urls) {
-    tables.set(url, {
-      table: tables.get(url)?.table ?? null,
-      error: null,
-      generation: state.generation,
-    });
+function withAsks(state: State, asks: readonly Ask[]): State {
+  const tables = withoutSpare(state);
+  for (const ask of asks) {
+    const entry = withAsk(tables.get(ask.key), ask);
+    tables.delete(ask.key); // so that the latest come last
+    tables.set(ask.key, entry);
   }
-  return tables;
+  return {...state, tables};
 }
 
-/** Takes an answer, unless a reload has asked again since. */
-function withAnswer(
-  state: State,
-  url: string,
-  generation: number,
-  answer: Omit<Entry, 'generation'>,
-): State {
-  if (state.tables.get(url)?.generation !== generation) return state;
-  return {...state, tables: new Map(state.tables).set(url, {...answer, generation})};
+/** Changes what is held of a source, if anything is: what nobody waits for any more is dropped. */
+function withEntry(state: State, url: string, changed: (entry: Entry) => Entry): State {
+  const entry = state.tables.get(url);
+  const next = entry && changed(entry);
+  if (next === undefined || next === entry) return state;
+  return {...state, tables: new Map(state.tables).set(url, next)};
 }
 
 function toggled(names: ReadonlySet<string>, name: string): Set<string> {

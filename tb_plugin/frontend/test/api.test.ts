@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-import {column, decodeTable, flightUrl, layerUrl, readOverview, statisticUrl} from '../src/api.ts';
-import {encodeTable, tableOf} from './table.ts';
+import {
+  decodeTable,
+  exportUrl,
+  flightUrl,
+  layerUrl,
+  partUrl,
+  readOverview,
+  statisticUrl,
+} from '../src/api.ts';
+import {encodeReduced, encodeTable} from './table.ts';
 
-test('a table decodes to its steps and values', () => {
+test('an exact table decodes to its steps and values', () => {
   const table = decodeTable(
     encodeTable(
       [10, 20, 2 ** 40],
@@ -15,35 +23,87 @@ test('a table decodes to its steps and values', () => {
       ],
     ),
   );
-  assert.deepEqual([...table.steps], [10, 20, 2 ** 40]);
-  assert.equal(table.columns, 2);
-  assert.deepEqual([...table.values], [1, 2, 3, 4, 5, Infinity]);
+  assert.deepEqual([...table.first], [10, 20, 2 ** 40]);
+  assert.deepEqual([table.per, table.columns], [0, 2]);
+  assert.deepEqual([...table.high], [1, 2, 3, 4, 5, Infinity]);
+  assert.deepEqual([table.last, table.low], [table.first, table.high]);
+  assert.deepEqual([table.mean, table.marks], [null, null]);
 });
 
 test('a table without steps decodes', () => {
   const table = decodeTable(encodeTable([], []));
-  assert.equal(table.steps.length, 0);
-  assert.equal(table.values.length, 0);
+  assert.equal(table.first.length, 0);
+  assert.equal(table.high.length, 0);
 });
 
-test('a table that is cut off at any byte is refused, and says so', () => {
-  const whole = encodeTable(
-    [1, 2],
+const REDUCED = encodeReduced(
+  4,
+  [
+    [1, 4],
+    [5, 7],
+  ],
+  [
+    [{low: 1, high: 3, mean: 2}, {marks: 8}],
     [
-      [1, 2],
-      [3, 4],
+      {low: -1, high: 1e30, mean: 0, marks: 1},
+      {low: 0, high: 0, mean: 0},
+    ],
+  ],
+);
+
+test('a reduced table decodes to its planes, in the memory of the answer', () => {
+  const table = decodeTable(REDUCED);
+  assert.deepEqual([table.per, table.columns], [4, 2]);
+  assert.deepEqual(
+    [[...table.first], [...table.last]],
+    [
+      [1, 5],
+      [4, 7],
     ],
   );
-  for (let length = 0; length < whole.byteLength; length++) {
-    assert.throws(() => decodeTable(whole.slice(0, length)), /cut off/, `${length} bytes`);
+  assert.deepEqual([...table.high], [3, NaN, Math.fround(1e30), 0]);
+  assert.deepEqual([...table.low], [1, NaN, -1, 0]);
+  assert.deepEqual([...(table.mean ?? [])], [2, NaN, 0, 0]);
+  assert.deepEqual([...(table.marks ?? [])], [0, 8, 1, 0]);
+  assert.equal(table.bits[1], 0x7fffffff);
+  for (const plane of [table.first, table.last, table.high, table.low, table.mean, table.marks])
+    assert.equal(plane?.buffer, REDUCED);
+});
+
+test('a reduced table may come without means and marks', () => {
+  const table = decodeTable(encodeReduced(2, [[1, 2]], [[{low: 1, high: 2}]]));
+  assert.deepEqual([table.mean, table.marks], [null, null]);
+  const marked = decodeTable(encodeReduced(2, [[1, 2]], [[{low: 1, high: 2, marks: 4}]]));
+  assert.deepEqual([marked.mean, marked.marks?.[0]], [null, 4]);
+});
+
+const WHOLE = encodeTable(
+  [1, 2],
+  [
+    [1, 2],
+    [3, 4],
+  ],
+);
+
+test('a table that is cut off at any byte is refused, and says so', () => {
+  for (const whole of [WHOLE, REDUCED]) {
+    for (let length = 0; length < whole.byteLength; length++)
+      assert.throws(() => decodeTable(whole.slice(0, length)), /cut off/, `${length} bytes`);
   }
 });
 
 test('a table with bytes left over is refused', () => {
-  const whole = new Uint8Array(encodeTable([1], [[1]]));
-  const longer = new Uint8Array(whole.length + 4);
-  longer.set(whole);
-  assert.throws(() => decodeTable(longer.buffer), /too long/);
+  for (const whole of [WHOLE, REDUCED]) {
+    const longer = new Uint8Array(whole.byteLength + 4);
+    longer.set(new Uint8Array(whole));
+    assert.throws(() => decodeTable(longer.buffer), /too long/);
+  }
+});
+
+test('planes that are not known are refused', () => {
+  const odd = REDUCED.slice(0);
+  new DataView(odd).setUint32(16, 4, true);
+  assert.throws(() => decodeTable(odd), /unknown planes: 4/);
 });
 
 test('what is not a table is refused', () => {
@@ -51,20 +111,18 @@ test('what is not a table is refused', () => {
   assert.throws(() => decodeTable(page.buffer), /not a table/);
 });
 
-test('not recorded is told apart from NaN', () => {
-  const {values, recorded} = column(tableOf([['missing'], [NaN], [-NaN], [0]]), 0);
-  assert.deepEqual([...recorded], [0, 1, 1, 1]);
-  assert.deepEqual([...values], [NaN, NaN, NaN, 0]);
-});
-
 test('addresses stay below the base of the page and escape names', () => {
   assert.equal(statisticUrl('a/b c&d', 'loss'), './statistic?run=a%2Fb+c%26d&name=loss');
   assert.equal(flightUrl('a/b c&d'), './flight?run=a%2Fb+c%26d');
   assert.equal(layerUrl('r', 'dense/kernel'), './layer?run=r&name=dense%2Fkernel');
+  assert.equal(exportUrl('a&b', 'csv'), './export?run=a%26b&format=csv');
+  assert.equal(partUrl('./layer?run=r', {}), './layer?run=r');
+  assert.equal(partUrl('./layer?run=r', {first: 7, per: 4}), './layer?run=r&first=7&per=4');
 });
 
 const RUN = {
   name: 'exploding',
+  generation: 3,
   optimizer: 'AdaMax',
   hyperparameters: {learning_rate: 0.001, amsgrad: false},
   layers: [{name: 'dense/kernel', group: 'dense', shape: [2, 3]}],
@@ -72,6 +130,7 @@ const RUN = {
   first_step: 1,
   last_step: 400,
   records: 41,
+  summarized_until: null,
   restarts: [101, 301],
   restart_count: 5,
   first_loss: null,
@@ -82,6 +141,7 @@ const RUN = {
   loss_scaled: false,
   skipped_steps: 3,
   verdict: 'critical',
+  judged_step: 400,
   findings: [
     {
       rule: 'nonfinite',
@@ -97,8 +157,20 @@ const RUN = {
   notes: [],
 };
 
+function answer(...runs: unknown[]): unknown {
+  return {
+    revision: 'f3a1-12',
+    reload_interval_s: 5,
+    loading: null,
+    statistics: [],
+    names: ['exploding'],
+    runs,
+    errors: [],
+  };
+}
+
 test('runs are read with the numbers that JSON cannot hold', () => {
-  const [run] = readOverview({statistics: [], runs: [RUN], errors: []}).runs;
+  const [run] = readOverview(answer(RUN)).runs;
   assert.equal(run.lastLoss, NaN);
   assert.equal(run.firstLoss, null);
   assert.deepEqual(run.flight, {
@@ -111,6 +183,8 @@ test('runs are read with the numbers that JSON cannot hold', () => {
     [run.overhead, run.lossScale, run.lossScaled, run.skippedSteps],
     [0.013, null, false, 3],
   );
+  assert.deepEqual([run.origin, run.generation], ['f3a1-12', 3]);
+  assert.deepEqual([run.summarizedUntil, run.judgedStep], [null, 400]);
   assert.deepEqual(run.restarts, [101, 301]);
   assert.equal(run.restartCount, 5);
   assert.equal(run.findings[0].firstStep, 40);
@@ -127,11 +201,24 @@ test('runs are read with the numbers that JSON cannot hold', () => {
 
 test('an answer that is not as described names the field', () => {
   const without = (name: string): unknown => ({...RUN, [name]: undefined});
-  const answer = (run: unknown): unknown => ({statistics: [], runs: [run], errors: []});
   assert.throws(() => readOverview(answer(without('records'))), /records is not a number/);
-  assert.throws(() => readOverview(answer(without('layers'))), /layers is not a list/);
+  assert.throws(() => readOverview(answer({...RUN, layers: null})), /layers is not a list/);
+  assert.throws(() => readOverview(answer(without('generation'))), /generation is not a number/);
   assert.throws(() => readOverview(answer(without('flight'))), /flight is not an object/);
   assert.throws(() => readOverview(answer(without('overhead'))), /overhead is not a number/);
   assert.throws(() => readOverview(answer({...RUN, verdict: 'fine'})), /unknown verdict "fine"/);
   assert.throws(() => readOverview(null), /not an object/);
+});
+
+test('an answer says how far the reading is, and what is not judged or not told again', () => {
+  const loading = {loaded_bytes: 5, total_bytes: 10};
+  const {layers: _, ...partial} = {...RUN, verdict: null, judged_step: null, findings: []};
+  const read = readOverview({...(answer(partial) as object), loading, reload_interval_s: 0.5});
+  assert.deepEqual(read.loading, {loadedBytes: 5, totalBytes: 10});
+  assert.deepEqual(
+    [read.revision, read.reloadIntervalS, read.names],
+    ['f3a1-12', 0.5, ['exploding']],
+  );
+  const [run] = read.runs;
+  assert.deepEqual([run.verdict, run.judgedStep, run.layers], ['pending', null, null]);
 });

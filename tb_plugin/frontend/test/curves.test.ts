@@ -1,11 +1,22 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-import {chartWords, curveOf, spansOf, spanWords, valueAt, valueRange} from '../src/curves.ts';
+import {
+  allSpanWords,
+  bandWords,
+  chartWords,
+  curveOf,
+  readoutWords,
+  spansOf,
+  spanWords,
+  valueAt,
+  valueRange,
+  type Curve,
+} from '../src/curves.ts';
 import {elide, formatNumber, formatPercent} from '../src/format.ts';
 import {run} from './runs.ts';
 import {decodeTable} from '../src/api.ts';
-import {encodeTable, tableOf} from './table.ts';
+import {encodeReduced, encodeTable, reducedOf, tableOf} from './table.ts';
 
 const NAMES = ['gradient_norm', 'gradient_norm_peak'];
 const show = {name: 'gradient_norm', low: null, high: 'gradient_norm_peak', scale: 'log'} as const;
@@ -37,10 +48,10 @@ test('a run that lacks the statistic has no curve, and one that lacks the edge n
 test('gaps of one kind that follow each other are one span; not recorded is none', () => {
   const table = tableOf([[1], [NaN], [NaN], [Infinity], ['missing'], [Infinity], [0]]);
   assert.deepEqual(spansOf(table, 0, 'log'), [
-    {gap: 'nan', firstStep: 2, lastStep: 3, between: false},
-    {gap: 'posinf', firstStep: 4, lastStep: 4, between: false},
-    {gap: 'posinf', firstStep: 6, lastStep: 6, between: false},
-    {gap: 'zero', firstStep: 7, lastStep: 7, between: false},
+    {gap: 'nan', firstStep: 2, lastStep: 3, where: 'at'},
+    {gap: 'posinf', firstStep: 4, lastStep: 4, where: 'at'},
+    {gap: 'posinf', firstStep: 6, lastStep: 6, where: 'at'},
+    {gap: 'zero', firstStep: 7, lastStep: 7, where: 'at'},
   ]);
 });
 
@@ -63,10 +74,10 @@ test('a peak that is no number is told, though every record is one', () => {
   const curve = curveOf(run('a'), '#000', table, NAMES, show);
   assert.ok(curve !== null);
   assert.deepEqual(curve.spans, [
-    {gap: 'posinf', firstStep: 10, lastStep: 30, between: true},
-    {gap: 'nan', firstStep: 40, lastStep: 40, between: false},
-    {gap: 'nan', firstStep: 40, lastStep: 50, between: true},
-    {gap: 'zero', firstStep: 50, lastStep: 50, between: false},
+    {gap: 'posinf', firstStep: 10, lastStep: 30, where: 'between'},
+    {gap: 'nan', firstStep: 40, lastStep: 40, where: 'at'},
+    {gap: 'nan', firstStep: 40, lastStep: 50, where: 'between'},
+    {gap: 'zero', firstStep: 50, lastStep: 50, where: 'at'},
   ]);
   assert.equal(spanWords(curve), 'a: +∞ between steps 10 and 30, NaN at step 40, and 2 more');
   assert.deepEqual(
@@ -180,4 +191,122 @@ test('numbers are short and names keep their ends', () => {
   ]);
   assert.equal(elide('encoder/block_12/attention/query/kernel', 20), 'encoder…query/kernel');
   assert.equal(elide('dense/kernel', 20), 'dense/kernel');
+});
+
+function reduced(scale: 'log' | 'linear', ...cells: Parameters<typeof reducedOf>[1]): Curve {
+  const plain = {name: 'loss', low: null, high: null, scale};
+  const curve = curveOf(run('a'), '#000', reducedOf(4, cells), ['loss'], plain);
+  assert.ok(curve !== null);
+  return curve;
+}
+
+test('a reduced table is a line of means in the middle of its rows, in a band that holds every record', () => {
+  const curve = reduced('log', {low: 1, high: 1000, mean: 5}, {low: 2, high: 2, mean: 2});
+  assert.deepEqual(curve.steps, [3, 7]);
+  assert.deepEqual(
+    [curve.values, curve.low, curve.high],
+    [
+      [5, 2],
+      [1, 2],
+      [1000, 2],
+    ],
+  );
+  assert.equal(curve.per, 4);
+  assert.ok(valueRange([curve], 'log')[1] >= 1000);
+});
+
+test('without means the line goes through the middle', () => {
+  assert.deepEqual(reduced('linear', {low: -1, high: 3}).values, [1]);
+});
+
+test('the band of a statistic reaches from the lowest of the lower edge to the highest of the upper', () => {
+  const steps = [[1, 4]] as const;
+  const cells = [
+    [
+      {low: 2, high: 4, mean: 3},
+      {low: 5, high: 9, mean: 7},
+      {low: 0.5, high: 1, mean: 1},
+    ],
+  ];
+  const table = decodeTable(encodeReduced(4, steps, cells));
+  const names = ['mean', 'max', 'min'];
+  const both = {...show, name: 'mean', low: 'min', high: 'max'};
+  const curve = curveOf(run('a'), '#000', table, names, both);
+  assert.deepEqual([curve?.low, curve?.values, curve?.high], [[0.5], [3], [9]]);
+  const one = curveOf(run('a'), '#000', table, names, {...both, low: null});
+  assert.deepEqual([one?.low, one?.high], [[2], [9]]);
+});
+
+test('what is no number among the records of a point is told, and the line goes on', () => {
+  const curve = reduced(
+    'log',
+    {low: 1, high: 3, mean: 2, marks: 1},
+    {low: 1, high: 3, mean: 2},
+    {marks: 1},
+    {marks: 2 + 8},
+    {low: 0, high: 3, mean: 1},
+    {low: 0, high: 0, mean: 0},
+    {marks: 8},
+  );
+  assert.deepEqual(curve.values, [2, 2, null, null, 1, null, null]);
+  assert.deepEqual(curve.spans, [
+    {gap: 'nan', firstStep: 1, lastStep: 4, where: 'among'},
+    {gap: 'nan', firstStep: 9, lastStep: 12, where: 'at'},
+    {gap: 'posinf', firstStep: 13, lastStep: 16, where: 'among'},
+    {gap: 'zero', firstStep: 17, lastStep: 20, where: 'among'},
+    {gap: 'zero', firstStep: 21, lastStep: 24, where: 'at'},
+  ]);
+  assert.equal(spanWords(curve), 'a: NaN among steps 1–4, NaN at steps 9–12, and 3 more');
+  assert.deepEqual(
+    [1, 6, 10, 13, 18, 22, 27].map(step => valueAt(curve, step)),
+    ['2 (1 to 3), some NaN', '2 (1 to 3)', 'NaN', '+∞', '1 (1 to 3), some 0', '0', '–'],
+  );
+});
+
+test('a readout names the steps that the point under it stands for', () => {
+  const curve = reduced('log', {low: 1, high: 3, mean: 2}, {low: 1, high: 3, mean: 2});
+  assert.equal(readoutWords([curve], 6), 'steps 5–8');
+  assert.equal(readoutWords([curve], 60), 'step 60');
+  assert.equal(readoutWords([], 6), 'step 6');
+  const exact = curveOf(run('a'), '#000', tableOf([[1], [2]]), ['loss'], {...show, name: 'loss'});
+  assert.ok(exact !== null);
+  assert.equal(readoutWords([exact], 2), 'step 2');
+});
+
+test('a band says what it means, also that a point stands for several records', () => {
+  const many = reduced('log', {low: 1, high: 3, mean: 2});
+  const few = curveOf(run('a'), '#000', tableOf([[1, 2]]), NAMES, show);
+  const lone = curveOf(run('a'), '#000', tableOf([[1]]), ['gradient_norm'], show);
+  assert.ok(few !== null && lone !== null);
+  const words = (band: string | undefined, ...curves: Curve[]): string | null =>
+    bandWords(band, curves, curves);
+  assert.equal(words('Band: b', few), 'Band: b');
+  assert.equal(words('Band: b', lone), null);
+  assert.equal(words(undefined, few), null);
+  assert.equal(
+    words(undefined, lone, many),
+    'Mean of up to 4 records. Band: from the smallest to the largest',
+  );
+  assert.equal(words('Band: b', few, many), 'Mean of up to 4 records. Band: b');
+  assert.equal(words(undefined, reduced('log', {low: 1, high: 1, mean: 1})), null);
+});
+
+test('a chart keeps its words in a zoom: the page does not jump', () => {
+  const whole = reduced('log', {low: 1, high: 3, mean: 2, marks: 1});
+  const exact = (...cells: number[]): Curve => {
+    const rows = cells.map(cell => [cell]);
+    const curve = curveOf(run('a'), '#000', tableOf(rows), ['loss'], {...show, name: 'loss'});
+    assert.ok(curve !== null);
+    return curve;
+  };
+  assert.equal(bandWords(undefined, [exact(1)], [whole]), 'Every record.');
+  assert.equal(bandWords('Band: b', [exact(1)], [whole]), 'Every record. Band: b');
+  assert.deepEqual(allSpanWords([exact(1, NaN)], [whole]), ['a: NaN at step 2']);
+  assert.deepEqual(allSpanWords([exact(1)], [whole]), ['a: NaN among steps 1–4']);
+  assert.deepEqual(allSpanWords([exact(1)], [exact(1)]), []);
+});
+
+test('a chart of a reduced table is told from its first step to its last', () => {
+  const curve = reduced('log', {low: 1, high: 9, mean: 5}, {low: 2, high: 2, mean: 2});
+  assert.equal(chartWords('Loss', [curve]), 'Loss; a 5 at step 1 to 2 at step 8, highest 9');
 });

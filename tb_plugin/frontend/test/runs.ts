@@ -5,6 +5,8 @@ import type {Finding, Overview, Run, Verdict} from '../src/api.ts';
 export function run(name: string, change: Partial<Run> = {}): Run {
   return {
     name,
+    origin: 'first',
+    generation: 1,
     optimizer: 'AdaMax',
     hyperparameters: [],
     statistics: ['gradient_norm', 'u_mean', 'nonfinite'],
@@ -16,6 +18,7 @@ export function run(name: string, change: Partial<Run> = {}): Run {
     firstStep: 1,
     lastStep: 400,
     records: 400,
+    summarizedUntil: null,
     restarts: [],
     restartCount: 0,
     firstLoss: 2,
@@ -26,14 +29,23 @@ export function run(name: string, change: Partial<Run> = {}): Run {
     lossScaled: false,
     skippedSteps: 0,
     verdict: 'healthy',
+    judgedStep: 400,
     findings: [],
     notes: [],
     ...change,
   };
 }
 
-export function overview(runs: Run[]): Overview {
-  return {statistics: [], runs, errors: []};
+export function overview(runs: Run[], change: Partial<Overview> = {}): Overview {
+  return {
+    revision: '1',
+    reloadIntervalS: 5,
+    loading: null,
+    statistics: [],
+    runs,
+    errors: [],
+    ...change,
+  };
 }
 
 export function withVerdict(name: string, verdict: Verdict): Run {

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 
-import {NOT_RECORDED} from '../src/api.ts';
-import {MARKS, parseHex, pixel, VIRIDIS} from '../src/palette.ts';
-import {cellColors} from '../src/raster.ts';
-import {domainOf, kindOf, linearTicks, positions, valueTicks, type Domain} from '../src/scale.ts';
+import {domainOf, linearTicks, positions, valueTicks, type Domain} from '../src/scale.ts';
+import {reducedOf, tableOf} from './table.ts';
 
-const values = Float32Array.of(1e-6, 1e-3, 1, NaN, Infinity, -Infinity, 0, -5);
+const of = (...values: number[]) => tableOf([values]);
+const values = of(1e-6, 1e-3, 1, NaN, Infinity, -Infinity, 0, -5);
 const LOG: Domain = {scale: 'log', low: 1e-6, high: 1};
 
 test('a log domain spans the finite positive values', () => {
@@ -18,18 +17,24 @@ test('a linear domain spans all finite values', () => {
   assert.deepEqual(domainOf(values, 'linear'), {scale: 'linear', low: -5, high: 1});
 });
 
+test('a reduced table has the domain of all its records', () => {
+  const table = reducedOf(4, [{low: 0.5, high: 8}, {marks: 1}, {low: 0, high: 4}]);
+  assert.deepEqual(domainOf(table, 'log'), {scale: 'log', low: 0.5, high: 8});
+  assert.deepEqual(domainOf(table, 'linear'), {scale: 'linear', low: 0, high: 8});
+});
+
 test('without a finite value there is no domain', () => {
-  assert.equal(domainOf(Float32Array.of(NaN, Infinity, 0), 'log'), null);
-  assert.equal(domainOf(new Float32Array(0), 'linear'), null);
+  assert.equal(domainOf(of(NaN, Infinity, 0), 'log'), null);
+  assert.equal(domainOf(tableOf([]), 'linear'), null);
 });
 
 test('a single value lies in the middle', () => {
   for (const scale of ['log', 'linear'] as const) {
-    const domain = domainOf(Float32Array.of(8, 8), scale);
+    const domain = domainOf(of(8, 8), scale);
     assert.ok(domain !== null);
     assert.ok(Math.abs(positions(domain)(8) - 0.5) < 1e-12, scale);
   }
-  assert.deepEqual(domainOf(Float32Array.of(0), 'linear'), {scale: 'linear', low: -1, high: 1});
+  assert.deepEqual(domainOf(of(0), 'linear'), {scale: 'linear', low: -1, high: 1});
 });
 
 test('positions run from 0 at the low end to 1 at the high end, evenly in the logarithm, and are clamped', () => {
@@ -38,36 +43,6 @@ test('positions run from 0 at the low end to 1 at the high end, evenly in the lo
   assert.ok(Math.abs(positions(LOG)(1e-3) - 0.5) < 1e-12);
   assert.equal(positions(LOG)(1e9), 1);
   assert.equal(positions(LOG)(1e-38), 0);
-});
-
-test('every kind of value is told apart', () => {
-  assert.equal(kindOf(NaN, NOT_RECORDED, 'log'), 'missing');
-  assert.equal(kindOf(NaN, 0x7fc00000, 'log'), 'nan');
-  assert.equal(kindOf(Infinity, 0, 'log'), 'posinf');
-  assert.equal(kindOf(-Infinity, 0, 'log'), 'neginf');
-  assert.equal(kindOf(0, 0, 'log'), 'zero');
-  assert.equal(kindOf(-1, 0, 'log'), 'zero');
-  assert.equal(kindOf(0, 0, 'linear'), 'number');
-  assert.equal(kindOf(1e-40, 0, 'log'), 'number');
-});
-
-test('the ends of the domain have the ends of the palette', () => {
-  assert.equal(cellColors(LOG)(1e-6, 0), pixel(parseHex(VIRIDIS[0])));
-  assert.equal(cellColors(LOG)(1, 0), pixel(parseHex('#fde725')));
-});
-
-test('what is no number has its own colour, with and without a domain', () => {
-  for (const domain of [LOG, null]) {
-    const paper = (value: number): unknown => {
-      const color = cellColors(domain)(value, 0);
-      return typeof color === 'object' ? color?.paper : color;
-    };
-    assert.equal(paper(NaN), pixel(parseHex(MARKS.nan.color)));
-    assert.equal(paper(Infinity), pixel(parseHex(MARKS.posinf.color)));
-    assert.equal(paper(-Infinity), pixel(parseHex(MARKS.neginf.color)));
-    assert.equal(paper(0), pixel(parseHex(MARKS.zero.color)));
-    assert.equal(cellColors(domain)(NaN, NOT_RECORDED), null);
-  }
 });
 
 test('log ticks are powers of ten, exact, and not too many', () => {

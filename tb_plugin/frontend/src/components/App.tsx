@@ -1,34 +1,39 @@
-/** The panel: holds the state, fetches what it needs, and lays out the rest. */
+/** The panel: holds the state and lays out what it shows. */
 
 import type {JSX} from 'preact';
-import {useCallback, useEffect, useLayoutEffect, useReducer} from 'preact/hooks';
+import {useCallback, useEffect, useLayoutEffect, useMemo, useReducer} from 'preact/hooks';
 
-import {fetchOverview, fetchTable} from '../api.ts';
-import {isDark, watchDark, watchReload} from '../host.ts';
+import {isDark, watchDark} from '../host.ts';
 import {
   initialState,
-  missingUrls,
+  mapPixels,
   reduceState,
   selectedRun,
   type Action,
   type State,
 } from '../state.ts';
-import {Empty, Failure, Loading} from './Messages.tsx';
+import {Empty, Failure, Loading, Reading} from './Messages.tsx';
 import {RunList} from './RunList.tsx';
 import {RunPage} from './RunPage.tsx';
+import {useRuns, useTables} from './useServer.ts';
 
 export function App(): JSX.Element {
-  const [state, dispatch] = useReducer(reduceState, null, () => initialState(isDark()));
-  const reload = useCallback(() => {
-    fetchOverview().then(
-      overview => dispatch({type: 'overview', overview}),
-      (error: unknown) => dispatch({type: 'overview-failed', error: message(error)}),
-    );
+  const [state, reduce] = useReducer(reduceState, null, () =>
+    initialState(isDark(), pixelsOfPage()),
+  );
+  const dispatch = useCallback((action: Action): void => {
+    if (action.type === 'zoom') performance.mark(ZOOM);
+    reduce(action);
   }, []);
-  useEffect(reload, [reload]);
-  useEffect(() => watchReload(reload), [reload]);
+  const reload = useRuns(dispatch);
+  useTables(state, dispatch);
   useEffect(() => watchDark(dark => dispatch({type: 'dark', dark})), []);
-  useEffect(() => fetchMissing(state, dispatch), [state]);
+  useEffect(() => {
+    const resized = (): void => dispatch({type: 'pixels', pixels: pixelsOfPage()});
+    window.addEventListener('resize', resized);
+    return () => window.removeEventListener('resize', resized);
+  }, []);
+  useLayoutEffect(measureRedraw, [state.zoom]);
   // Before the effects of the charts, which read the theme's colours.
   useLayoutEffect(() => {
     document.documentElement.className = state.dark ? 'dark' : 'light';
@@ -50,7 +55,21 @@ function Page({
   dispatch: (action: Action) => void;
   reload: () => void;
 }): JSX.Element {
-  const {overview, error} = state;
+  const {overview, error, run: name, shown, dark} = state;
+  // The same element while nothing of it changes: Preact passes over it, and there may be a hundred runs.
+  const list = useMemo(
+    () => (
+      <RunList
+        runs={overview?.runs ?? []}
+        selected={name}
+        shown={shown}
+        dark={dark}
+        onSelect={run => dispatch({type: 'run', run})}
+        onToggle={run => dispatch({type: 'toggle', run})}
+      />
+    ),
+    [overview?.runs, name, shown, dark, dispatch],
+  );
   if (overview === null) {
     return error === null ? (
       <Loading what="the runs" />
@@ -60,20 +79,28 @@ function Page({
   }
   const run = selectedRun(state);
   const notes = overview.errors.map(
-    ({run: name, error: reason}) => `${name} could not be read: ${reason}`,
+    ({run: torn, error: reason}) => `${torn} could not be read: ${reason}`,
   );
-  if (run === null) return <Empty notes={notes} />;
+  const reading = overview.loading !== null && <Reading loading={overview.loading} />;
+  const failure = error !== null && (
+    <Failure
+      title="The runs could not be reloaded; what is shown is older"
+      error={error}
+      retry={reload}
+    />
+  );
+  if (run === null) {
+    return (
+      <>
+        {failure}
+        {reading === false ? <Empty notes={notes} /> : <div class="empty">{reading}</div>}
+      </>
+    );
+  }
   return (
     <div class="columns">
       <nav class="sidebar" aria-label="Runs">
-        <RunList
-          runs={overview.runs}
-          selected={run.name}
-          shown={state.shown}
-          dark={state.dark}
-          onSelect={name => dispatch({type: 'run', run: name})}
-          onToggle={name => dispatch({type: 'toggle', run: name})}
-        />
+        {list}
         {notes.map(note => (
           <p key={note} class="note" role="note">
             {note}
@@ -81,13 +108,8 @@ function Page({
         ))}
       </nav>
       <main>
-        {error !== null && (
-          <Failure
-            title="The runs could not be reloaded; what is shown is older"
-            error={error}
-            retry={reload}
-          />
-        )}
+        {failure}
+        {reading}
         <RunPage state={state} run={run} dispatch={dispatch} />
       </main>
     </div>
@@ -96,22 +118,26 @@ function Page({
 
 function phase({overview, error}: State): 'loading' | 'empty' | 'error' | 'ready' {
   if (overview === null) return error === null ? 'loading' : 'error';
-  return overview.runs.length === 0 ? 'empty' : 'ready';
+  if (overview.runs.length > 0) return 'ready';
+  return overview.loading === null ? 'empty' : 'loading';
 }
 
-function fetchMissing(state: State, dispatch: (action: Action) => void): void {
-  const urls = missingUrls(state);
-  if (urls.length === 0) return;
-  const {generation} = state;
-  dispatch({type: 'requested', urls});
-  for (const url of urls) {
-    fetchTable(url).then(
-      table => dispatch({type: 'received', url, generation, table}),
-      (error: unknown) => dispatch({type: 'failed', url, generation, error: message(error)}),
-    );
-  }
+function pixelsOfPage(): number {
+  return mapPixels(window.innerWidth * window.devicePixelRatio);
 }
 
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+const ZOOM = 'optimizer-health:zoom';
+
+/** Measures from the action that moved the window until the browser has shown what came of it. */
+function measureRedraw(): void {
+  if (performance.getEntriesByName(ZOOM).length === 0) return;
+  const shown = new MessageChannel();
+  shown.port1.onmessage = () => {
+    shown.port1.close();
+    if (performance.getEntriesByName(ZOOM).length === 0) return;
+    performance.measure('optimizer-health:redraw', ZOOM);
+    performance.clearMarks(ZOOM);
+  };
+  // A message that is sent in the frame's last callback comes after the frame was painted.
+  requestAnimationFrame(() => shown.port2.postMessage(null));
 }

@@ -1,17 +1,18 @@
 /** One statistic of several runs as lines over steps, drawn by uPlot. */
 
 import type {JSX} from 'preact';
-import {useEffect, useMemo, useRef, useState} from 'preact/hooks';
+import {useEffect, useLayoutEffect, useMemo, useRef, useState} from 'preact/hooks';
 import uPlot from 'uplot';
 
 import type {Scale} from '../api.ts';
 import {closedAxis, evenAxis, type StepAxis} from '../axis.ts';
-import {chartWords, spanWords, valueAt, valueRange, type Curve} from '../curves.ts';
+import {allSpanWords, bandWords, chartWords, readoutWords, valueAt, type Curve} from '../curves.ts';
 import type {Mark} from '../flight.ts';
 import {formatNumber, formatStep} from '../format.ts';
-import type {Zoom} from '../layout.ts';
 import {valueTicks} from '../scale.ts';
+import type {Zoom} from '../zoom.ts';
 import {drawBreaks, drawMarks, pageColors} from './marks.ts';
+import {useInView} from './useInView.ts';
 import {useWidth} from './useWidth.ts';
 
 interface Props {
@@ -21,6 +22,10 @@ interface Props {
   description: string;
   scale: Scale;
   curves: readonly Curve[];
+  /** Of each curve the same over the whole run. */
+  wholes: readonly Curve[];
+  /** The values that there is room for. */
+  range: readonly [low: number, high: number];
   /** What the band around each line means. */
   band?: string | undefined;
   /** The only steps that the axis has, where it leaves out those between; without them it has all. */
@@ -46,15 +51,27 @@ export function Chart(props: Props): JSX.Element {
         : closedAxis(only, {firstStep, lastStep}),
     [only, firstStep, lastStep],
   );
+  const figure = useRef<HTMLElement>(null);
   const box = useRef<HTMLDivElement>(null);
   const width = useWidth(box);
   const [step, setStep] = useState<number | null>(null);
-  usePlot(box, width, props, axis, setStep);
-  const words = [...props.absent, ...curves.map(spanWords).filter(told => told !== null)];
+  // What cannot be seen is drawn once, and again when it is scrolled to.
+  const plotted = useRef<Plotted>({...props, axis});
+  if (useInView(figure) || plotted.current.curves.length === 0) plotted.current = {...props, axis};
+  usePlot(box, width, plotted.current, setStep);
+  const {title, wholes} = props;
+  const told = useMemo(
+    () => ({
+      label: chartWords(title, wholes),
+      spans: allSpanWords(curves, wholes),
+      band: bandWords(band, curves, wholes),
+    }),
+    [title, band, curves, wholes],
+  );
   return (
-    <figure class="chart" data-statistic={props.name}>
+    <figure ref={figure} class="chart" data-statistic={props.name}>
       <figcaption title={props.description}>
-        <strong>{props.title}</strong> <span class="unit">{props.unit}</span>
+        <strong>{title}</strong> <span class="unit">{props.unit}</span>
         <Readout
           curves={curves.filter(({steps}) => only === undefined || steps.includes(step ?? -1))}
           step={step}
@@ -64,16 +81,16 @@ export function Chart(props: Props): JSX.Element {
         ref={box}
         class="lines"
         role="img"
-        aria-label={chartWords(props.title, curves)}
+        aria-label={told.label}
         style={curves.length === 0 ? {display: 'none'} : {}}
       />
-      {band !== undefined && curves.some(({high}) => high !== null) && (
+      {told.band !== null && (
         <p class="hint band">
           <span class="key" />
-          {band}
+          {told.band}
         </p>
       )}
-      {words.map(word => (
+      {[...props.absent, ...told.spans].map(word => (
         <p key={word} class="hint">
           {word}
         </p>
@@ -92,7 +109,7 @@ function Readout({
   if (step === null) return null;
   return (
     <span class="readout">
-      step {formatStep(step)}
+      {readoutWords(curves, step)}
       {curves.map(curve => (
         <span key={curve.run} title={curve.run}>
           <span class="swatch" style={{background: curve.color}} />
@@ -103,23 +120,22 @@ function Readout({
   );
 }
 
-/** Keeps a plot in the box; a new one for new lines, the same one while only the selected step moves. */
+/** Keeps a plot in the box; a new one for new lines, the same one while only the zoom or the selected step moves. */
 function usePlot(
   box: {current: HTMLDivElement | null},
   width: number,
-  props: Props,
-  axis: StepAxis,
+  plotted: Plotted,
   hovered: (step: number | null) => void,
 ): void {
-  const {curves, scale, dark, height, marks} = props;
-  const latest = useRef(props);
-  latest.current = props;
+  const {curves, range, scale, dark, height, marks, only, step} = plotted;
+  const latest = useRef(plotted);
+  latest.current = plotted;
   const plot = useRef<uPlot | null>(null);
   useEffect(() => {
     if (box.current === null || width === 0 || curves.length === 0) return;
     const made = new uPlot(
-      options(latest, axis, width, hovered),
-      aligned(curves, axis),
+      options(latest, width, hovered),
+      aligned(curves, latest.current.axis),
       box.current,
     );
     plot.current = made;
@@ -127,8 +143,10 @@ function usePlot(
       plot.current = null;
       made.destroy();
     };
-  }, [box, width, height, curves, scale, axis, marks, dark, hovered]);
-  useEffect(() => plot.current?.redraw(false), [props.step]);
+  }, [box, width, height, curves, range, scale, only, marks, dark, hovered]);
+  const {low, high} = plotted.axis;
+  useLayoutEffect(() => plot.current?.setScale('x', {min: low, max: high}), [low, high]);
+  useEffect(() => plot.current?.redraw(false), [step]);
 }
 
 /** Per run its line, then the lower and upper edge of its band where it has them. */
@@ -144,14 +162,20 @@ function aligned(curves: readonly Curve[], {place, breaks}: StepAxis): uPlot.Ali
   return [places, ...lines.map(line => Array.from(line, value => value ?? null))];
 }
 
+/** What a plot shows. */
+type Plotted = Props & {axis: StepAxis};
+
+interface Latest {
+  current: Plotted;
+}
+
 function options(
-  latest: {current: Props},
-  axis: StepAxis,
+  latest: Latest,
   width: number,
   hovered: (step: number | null) => void,
 ): uPlot.Options {
-  const {curves, scale, height, only} = latest.current;
-  const [low, high] = valueRange(curves, scale);
+  const {curves, scale, height, only, range} = latest.current;
+  const [low, high] = range;
   const color = pageColors();
   const style = {
     stroke: color.text,
@@ -163,18 +187,18 @@ function options(
     width,
     height,
     legend: {show: false},
-    padding: [8, 18, 0, 0],
+    padding: [8, 26, 0, 0],
     scales: {
-      x: {time: false, range: () => [axis.low, axis.high]},
+      x: {time: false, range: () => [latest.current.axis.low, latest.current.axis.high]},
       y: {distr: scale === 'log' ? 3 : 1, range: () => [low, high]},
     },
     axes: [
       {
         ...style,
         size: 28,
-        splits: () => axis.ticks(width / 70),
+        splits: () => latest.current.axis.ticks(width / 70),
         filter: (_, ticks) => ticks,
-        values: (_, ticks) => ticks.map(place => formatStep(axis.stepAt(place))),
+        values: (_, ticks) => ticks.map(place => formatStep(latest.current.axis.stepAt(place))),
       },
       {
         ...style,
@@ -199,11 +223,11 @@ function options(
       bind: {dblclick: () => () => (latest.current.onZoom(null), null)},
     },
     hooks: {
-      ready: [plot => watchClicks(plot, axis, step => latest.current.onStep(step))],
-      setCursor: [plot => hovered(stepUnder(plot, axis))],
-      setSelect: [plot => zoomTo(plot, axis, latest.current.onZoom)],
-      drawClear: [plot => drawBreaks(plot, axis, color.grid)],
-      draw: [plot => drawMarks(plot, latest.current, axis, color)],
+      ready: [plot => watchClicks(plot, latest)],
+      setCursor: [plot => hovered(stepUnder(plot, latest.current.axis))],
+      setSelect: [plot => zoomTo(plot, latest.current)],
+      drawClear: [plot => drawBreaks(plot, latest.current.axis, color.grid)],
+      draw: [plot => drawMarks(plot, latest.current, latest.current.axis, color)],
     },
   };
 }
@@ -233,14 +257,26 @@ function lines(curves: readonly Curve[]): Pick<uPlot.Options, 'series' | 'bands'
   return {series, bands};
 }
 
+const lone = new WeakMap<object, number[]>();
+
 /** The points that no line reaches, because what stands before and after them is no number. */
 function lonePoints(plot: uPlot, series: number): number[] {
   const values = plot.data[series];
-  const own = [...values.keys()].filter(index => values[index] !== undefined);
-  return own.filter(
-    (index, at) =>
-      values[index] !== null && values[own[at - 1]] == null && values[own[at + 1]] == null,
-  );
+  const known = lone.get(values);
+  if (known !== undefined) return known;
+  const alone: number[] = [];
+  // Undefined is a place that only other lines have.
+  let [joined, candidate] = [false, -1];
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index];
+    if (value === undefined) continue;
+    if (candidate >= 0 && value === null) alone.push(candidate);
+    candidate = value === null || joined ? -1 : index;
+    joined = value !== null;
+  }
+  if (candidate >= 0) alone.push(candidate);
+  lone.set(values, alone);
+  return alone;
 }
 
 function stepUnder(plot: uPlot, axis: StepAxis): number | null {
@@ -248,7 +284,7 @@ function stepUnder(plot: uPlot, axis: StepAxis): number | null {
   return idx == null ? null : axis.stepAt(plot.data[0][idx]);
 }
 
-function zoomTo(plot: uPlot, axis: StepAxis, onZoom: Props['onZoom']): void {
+function zoomTo(plot: uPlot, {axis, onZoom}: Plotted): void {
   const {left, width} = plot.select;
   if (width < 5) return;
   const [from, to] = [left, left + width].map(x => axis.stepAt(plot.posToVal(x, 'x')));
@@ -257,11 +293,12 @@ function zoomTo(plot: uPlot, axis: StepAxis, onZoom: Props['onZoom']): void {
 }
 
 /** A press that does not move picks the step; one that moves zooms. */
-function watchClicks(plot: uPlot, axis: StepAxis, picked: (step: number) => void): void {
+function watchClicks(plot: uPlot, latest: Latest): void {
   let pressed = 0;
   plot.over.addEventListener('mousedown', event => (pressed = event.clientX));
   plot.over.addEventListener('click', event => {
+    const {axis, onStep} = latest.current;
     const step = stepUnder(plot, axis);
-    if (step !== null && Math.abs(event.clientX - pressed) < 5) picked(step);
+    if (step !== null && Math.abs(event.clientX - pressed) < 5) onStep(step);
   });
 }

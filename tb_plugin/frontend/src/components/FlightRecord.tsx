@@ -3,8 +3,7 @@
 import type {JSX} from 'preact';
 import {useMemo} from 'preact/hooks';
 
-import {flightUrl, type Flight, type Run, type Table} from '../api.ts';
-import {curveOf, type Curve} from '../curves.ts';
+import {flightUrl, type Flight, type Scale} from '../api.ts';
 import {
   flightColumns,
   flightLayer,
@@ -14,32 +13,26 @@ import {
   LOSS_COLUMN,
   stepsTogether,
 } from '../flight.ts';
-import {runColor} from '../palette.ts';
+import {drawn, linesOf, type Drawn, type Line} from '../lines.ts';
 import {hasLayer, type Action, type State} from '../state.ts';
 import {Chart} from './Chart.tsx';
 import {Failure, Loading} from './Messages.tsx';
+import {useSame} from './useSame.ts';
+
+const NOTHING: Drawn = {curves: [], wholes: [], range: [0, 1]};
 
 interface Props {
   state: State;
   dispatch: (action: Action) => void;
 }
 
-/** One run's flight record, and what comes of it. */
-interface Flown {
-  run: Run;
+/** One run's flight record, and the table that it is drawn from. */
+interface Flown extends Line {
   flight: Flight;
-  color: string;
-  url: string;
-  table: Table | null;
-  error: string | null;
 }
 
 export function FlightRecord({state, dispatch}: Props): JSX.Element | null {
-  const {overview, tables, shown, dark} = state;
-  const flown = useMemo(
-    () => flights({overview, tables, shown, dark}),
-    [overview, tables, shown, dark],
-  );
+  const flown = useSame(flights(state));
   const layer = flightLayer(
     state.layer,
     flown.map(({run}) => run),
@@ -63,7 +56,8 @@ export function FlightRecord({state, dispatch}: Props): JSX.Element | null {
           </li>
         ))}
       </ul>
-      {flown.map(({run, url, table, error}) => {
+      {flown.map(({run, table, error}) => {
+        const url = flightUrl(run.name);
         if (error !== null)
           return (
             <Failure
@@ -81,20 +75,12 @@ export function FlightRecord({state, dispatch}: Props): JSX.Element | null {
 }
 
 /** The flight records of the shown runs. */
-function flights({
-  overview,
-  tables,
-  shown,
-  dark,
-}: Pick<State, 'overview' | 'tables' | 'shown' | 'dark'>): Flown[] {
-  return (overview?.runs ?? []).flatMap((run, index) => {
-    const {flight} = run;
-    if (flight === null || !shown.has(run.name)) return [];
-    const url = flightUrl(run.name);
-    const entry = tables.get(url);
+function flights(state: State): Flown[] {
+  return linesOf(state, run => flightUrl(run.name)).flatMap(line => {
+    const {flight, layers} = line.run;
     // While a reload is on its way the run may have layers that its older table has not.
-    const table = entry?.table?.columns === run.layers.length + 1 ? entry.table : null;
-    return [{run, flight, color: runColor(index, dark), url, table, error: entry?.error ?? null}];
+    const table = line.table?.columns === layers.length + 1 ? line.table : null;
+    return flight === null ? [] : [{...line, table, whole: table, flight}];
   });
 }
 
@@ -105,26 +91,21 @@ function Charts({
   dispatch,
 }: Props & {flown: readonly Flown[]; layer: string | null}): JSX.Element | null {
   const {lossScale} = state;
-  const drawn = useMemo(() => {
+  const {only, marks, norms, losses, absent} = useMemo(() => {
     const runs = flown.map(({run}) => run);
     const only = stepsTogether(flown.flatMap(({table}) => table ?? []));
-    const curves = (name: string, scale: State['lossScale']): Curve[] =>
-      flown.flatMap(({run, color, table}) => {
-        if (table === null) return [];
-        const show = {name, low: null, high: null, scale, everyStep: true};
-        return curveOf(run, color, table, flightColumns(run), show) ?? [];
-      });
+    const of = (name: string, scale: Scale): Drawn =>
+      drawn(flown, {name, low: null, high: null, scale, everyStep: true}, flightColumns);
     return {
       only,
       marks: flightMarks(runs, only),
-      norms: layer === null ? [] : curves(layerColumn(layer), 'log'),
-      losses: curves(LOSS_COLUMN, lossScale),
+      norms: layer === null ? NOTHING : of(layerColumn(layer), 'log'),
+      losses: of(LOSS_COLUMN, lossScale),
       absent: runs
         .filter(run => layer !== null && !hasLayer(run, layer))
         .map(run => `${run.name} has no layer of this name.`),
     };
   }, [flown, layer, lossScale]);
-  const {only, marks, norms, losses, absent} = drawn;
   if (only.length === 0) return null;
   const zoom = state.zoom ?? {firstStep: only[0], lastStep: only[only.length - 1]};
   const common = {
@@ -147,7 +128,7 @@ function Charts({
             unit="loss per weight"
             description="L2 norm of the gradient at every update, before clipping"
             scale="log"
-            curves={norms}
+            {...norms}
             absent={absent}
             {...common}
           />
@@ -158,7 +139,7 @@ function Charts({
           unit=""
           description="The training loss at every update"
           scale={lossScale}
-          curves={losses}
+          {...losses}
           absent={[]}
           {...common}
         />

@@ -3,36 +3,37 @@
 import type {JSX, RefObject} from 'preact';
 import {useEffect, useLayoutEffect, useMemo, useRef, useState} from 'preact/hooks';
 
-import {NOT_RECORDED, type Layer, type Table} from '../api.ts';
-import {elide, formatExact, formatStep} from '../format.ts';
+import type {Run, Table} from '../api.ts';
+import {formatStep} from '../format.ts';
 import {
-  axisColumns,
-  columnAt,
-  columnsIn,
-  columnWidth,
-  columnX,
-  labelRows,
   mapHeight,
-  nearestColumn,
   restartEdges,
   rowAt,
   rowHeight,
+  rowsInView,
   rowY,
+  stepAt,
+  stepX,
   type Layout,
-  type Zoom,
 } from '../layout.ts';
-import {paint, reduce, type Reduced} from '../raster.ts';
+import {codesOf, paint, stretchesOf, type Codes, type Stretch} from '../raster.ts';
 import type {Domain} from '../scale.ts';
+import {mostAlarming, rowOf, rowStart} from '../table.ts';
+import type {Zoom} from '../zoom.ts';
+import {labelsWidth, MapAxis, MapLabels} from './MapLabels.tsx';
+import {MapTip} from './MapTip.tsx';
+import {useGestures} from './useGestures.ts';
 import {useWidth} from './useWidth.ts';
 
 interface Props {
   section: RefObject<HTMLElement | null>;
-  layers: readonly Layer[];
+  run: Run;
+  /** One column per layer of the run. */
   table: Table;
+  /** All steps that there are, also where the table is only about a part of them. */
+  all: Zoom;
   domain: Domain | null;
   label: string;
-  run: string;
-  restarts: readonly number[];
   layer: string | null;
   step: number | null;
   zoom: Zoom | null;
@@ -51,41 +52,46 @@ interface Pointer {
   pageY: number;
 }
 
-const LINE_HEIGHT = 14;
-const LABEL_LENGTH = 34;
 /** Padding and border above and below the rows. */
 const MAP_FRAME = 8;
 const DRAG_PIXELS = 5;
 /** Rows as high as this have a line between them. */
 const GAP_ROW = 8;
+const KEYS = 'With the arrow keys pan, with + and − zoom, with 0 show all.';
 
 export function HeatMap(props: Props): JSX.Element {
-  const {layers, table, zoom} = props;
+  const {run, table, all, zoom, step, tallRows} = props;
+  const {layers, restarts} = run;
   const plot = useRef<HTMLDivElement>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const width = useWidth(plot);
+  const {firstStep, lastStep} = zoom ?? all;
   const layout = useMemo<Layout>(
     () => ({
-      ...columnsIn(table.steps, zoom),
+      low: firstStep - 1,
+      high: lastStep,
       width,
       rows: layers.length,
-      rowHeight: rowHeight(layers.length, props.tallRows),
+      rowHeight: rowHeight(layers.length, tallRows),
     }),
-    [table, zoom, width, layers.length, props.tallRows],
+    [firstStep, lastStep, width, layers.length, tallRows],
   );
+  const [top, setTop] = useState(0);
   const [pointer, setPointer] = useState<Pointer | null>(null);
   const [start, setStart] = useState<number | null>(null);
-  const reduced = useMemo(
-    () => reduce(table, layout.first, layout.last, layout.width * window.devicePixelRatio),
+  const stretches = useMemo(
+    () => stretchesOf(table, layout.low, layout.high, devicePixels(layout.width)),
     [table, layout],
   );
-  const canvas = usePainted(props, layout, reduced);
+  const {first, last} = rowsInView(layout, top, mapHeight(layers.length, tallRows));
+  const canvas = usePainted(props, layout, stretches, first, last);
   const sizes = {
     '--labels': `${labelsWidth(layers)}px`,
-    '--map': `${mapHeight(layers.length, props.tallRows) + MAP_FRAME}px`,
+    '--map': `${mapHeight(layers.length, tallRows) + MAP_FRAME}px`,
   };
-  const row = layers.findIndex(({name}) => name === props.layer);
-  useScrolledTo(scroller, row, layout, props.jumps);
+  const selected = layers.findIndex(({name}) => name === props.layer);
+  useScrolledTo(scroller, selected, layout, props.jumps);
+  const keyed = useGestures(plot, {zoom, all, layout, step, onZoom: props.onZoom});
 
   const at = (event: PointerEvent): Pointer => {
     const box = plot.current?.getBoundingClientRect();
@@ -102,13 +108,13 @@ export function HeatMap(props: Props): JSX.Element {
     setStart(null);
     if (start === null) return;
     if (Math.abs(x - start) < DRAG_PIXELS) {
-      const cell = cellAt(released, layout, reduced);
-      props.onPlace(layers[cell.row].name, table.steps[cell.column]);
+      const cell = cellAt(released, layout, table, stretches);
+      props.onPlace(layers[cell.layer].name, table.last[cell.row]);
     } else {
       const [from, to] = [Math.min(start, x), Math.max(start, x)].map(edge =>
-        columnAt(layout, edge),
+        rowOf(table, stepAt(layout, edge)),
       );
-      props.onZoom({firstStep: table.steps[from], lastStep: table.steps[to]});
+      props.onZoom({firstStep: rowStart(table, from) + 1, lastStep: table.last[to]});
     }
   };
   const press = (event: PointerEvent): void => {
@@ -116,15 +122,33 @@ export function HeatMap(props: Props): JSX.Element {
     plot.current?.setPointerCapture(event.pointerId);
     setStart(at(event).x);
   };
+  const cell =
+    start === null && pointer !== null ? cellAt(pointer, layout, table, stretches) : null;
 
   return (
     <>
-      <div class="map" ref={scroller} style={sizes}>
-        <Labels layers={layers} layout={layout} selected={row} onLayer={props.onLayer} />
+      <div
+        class="map"
+        ref={scroller}
+        style={sizes}
+        onScroll={event => setTop(event.currentTarget.scrollTop)}
+      >
+        <MapLabels
+          layers={layers}
+          layout={layout}
+          first={first}
+          last={last}
+          selected={selected}
+          onLayer={props.onLayer}
+        />
         <div
           class="plot"
           ref={plot}
-          style={{height: `${layout.rows * layout.rowHeight}px`}}
+          style={{height: `${rowY(layout, layout.rows)}px`}}
+          tabIndex={0}
+          role="group"
+          aria-label={`Heat map. ${KEYS}`}
+          onKeyDown={keyed}
           onPointerDown={press}
           onPointerMove={event => setPointer(at(event))}
           onPointerUp={release}
@@ -135,19 +159,16 @@ export function HeatMap(props: Props): JSX.Element {
           <canvas
             ref={canvas}
             role="img"
-            aria-label={`${props.label} of ${layers.length} layers over ${table.steps.length} recorded steps of ${props.run}${restartWords(props.restarts)}`}
+            style={{top: `${rowY(layout, first)}px`, height: `${rowY(layout, last - first)}px`}}
+            aria-label={`${props.label} of ${layers.length} layers over ${run.records} recorded steps of ${run.name}${restartWords(restarts)}`}
           />
           {layout.rowHeight >= GAP_ROW && (
             <div class="gaps" style={{'--row': `${layout.rowHeight}px`}} />
           )}
-          {restartEdges(layout, table.steps, props.restarts).map(left => (
+          {restartEdges(layout, restarts).map(left => (
             <div key={left} class="restart" style={{left: `${left}px`}} />
           ))}
-          <Crosshair
-            layout={layout}
-            row={row}
-            column={props.step === null ? -1 : nearestColumn(table.steps, props.step)}
-          />
+          <Crosshair layout={layout} row={selected} table={table} step={step} />
           {start !== null && pointer !== null && Math.abs(pointer.x - start) >= DRAG_PIXELS && (
             <div
               class="drag"
@@ -157,51 +178,79 @@ export function HeatMap(props: Props): JSX.Element {
               }}
             />
           )}
-          {start === null && pointer !== null && (
-            <Tip pointer={pointer} layout={layout} reduced={reduced} {...props} />
+          {cell !== null && pointer !== null && (
+            <MapTip
+              x={pointer.pageX}
+              y={pointer.pageY}
+              layer={layers[cell.layer]}
+              table={table}
+              row={cell.row}
+              column={cell.layer}
+              label={props.label}
+              restarts={restarts}
+              summarizedUntil={run.summarizedUntil}
+            />
           )}
         </div>
       </div>
-      <Axis layout={layout} steps={table.steps} style={sizes} />
+      <MapAxis layout={layout} style={sizes} />
     </>
   );
 }
 
-/** Paints before the browser shows the frame, and marks the section as drawn. */
+function devicePixels(width: number): number {
+  return Math.round(width * window.devicePixelRatio);
+}
+
+/** Paints the rows in view before the browser shows the frame, and marks the section as drawn. */
 function usePainted(
-  props: Props,
+  {section, table, domain}: Props,
   layout: Layout,
-  reduced: Reduced,
+  stretches: readonly Stretch[],
+  first: number,
+  last: number,
 ): RefObject<HTMLCanvasElement | null> {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const {section, table, domain} = props;
+  const image = useRef<ImageData | null>(null);
+  const codes = useCodes(table, domain);
   useLayoutEffect(() => {
     const node = canvas.current;
     const context = node?.getContext('2d');
     if (node == null || context == null || layout.width === 0) return;
     const start = performance.now();
+    const width = devicePixels(layout.width);
+    const height = devicePixels(rowY(layout, last - first));
+    if (node.width !== width) node.width = width;
+    if (node.height !== height) node.height = height;
+    // The memory of the painting before, where it fits: all of it is painted over.
+    const kept = image.current;
+    const fits = kept?.width === width && kept.height === height;
+    const into = fits ? kept : context.createImageData(width, height);
+    image.current = into;
     const ratio = window.devicePixelRatio;
-    node.width = Math.round(layout.width * ratio);
-    node.height = Math.round(layout.rows * layout.rowHeight * ratio);
-    const image = context.createImageData(node.width, node.height);
-    const pixels = new Uint32Array(image.data.buffer);
     paint(
-      pixels,
-      {
-        width: node.width,
-        height: node.height,
-        rowHeight: layout.rowHeight * ratio,
-        patternSize: Math.round(ratio),
-      },
-      table,
-      reduced,
-      domain,
+      new Uint32Array(into.data.buffer),
+      {width, rowHeight: layout.rowHeight * ratio, patternSize: Math.round(ratio)},
+      codes,
+      stretches,
+      first,
+      last,
     );
-    context.putImageData(image, 0, 0);
+    context.putImageData(into, 0, 0);
     performance.measure('optimizer-health:paint', {start, end: performance.now()});
     if (section.current !== null) section.current.dataset.drawn = 'true';
-  }, [section, table, domain, layout, reduced]);
+  }, [section, codes, layout, stretches, first, last]);
   return canvas;
+}
+
+/** The codes of a table, kept for the time that a zoom shows another one. */
+function useCodes(table: Table, domain: Domain | null): Codes {
+  const known = useRef(new WeakMap<Table, {domain: Domain | null; codes: Codes}>());
+  const held = known.current.get(table);
+  if (held?.domain === domain) return held.codes;
+  const codes = codesOf(table, domain);
+  known.current.set(table, {domain, codes});
+  return codes;
 }
 
 /** Brings the selected row into view after a jump, where the rows are more than fit. */
@@ -222,72 +271,38 @@ function useScrolledTo(
   }, [jumps]);
 }
 
-/** The cell under the pointer; of the steps that share its pixel, the one that shows. */
+/** The cell under the pointer; of the table's rows that share its pixel, the one that shows. */
 function cellAt(
   {x, y}: Pointer,
   layout: Layout,
-  {columns, winners}: Reduced,
-): {row: number; column: number} {
-  const row = rowAt(layout, y);
-  const at = Math.min(columns - 1, Math.max(0, Math.floor((x / layout.width) * columns)));
-  const winner = winners[row * columns + at];
-  return {row, column: winner >= 0 ? winner : columnAt(layout, x)};
-}
-
-/** Room for the longest label as it is elided. */
-function labelsWidth(layers: readonly Layer[]): number {
-  const longest = Math.max(0, ...layers.map(({name}) => name.length));
-  return 24 + 6.2 * Math.min(LABEL_LENGTH, longest);
-}
-
-interface LabelsProps {
-  layers: readonly Layer[];
-  layout: Layout;
-  selected: number;
-  onLayer: (layer: string) => void;
-}
-
-function Labels({layers, layout, selected, onLayer}: LabelsProps): JSX.Element {
-  const rows = useMemo(
-    () => labelRows(layers, layout.rowHeight, LINE_HEIGHT),
-    [layers, layout.rowHeight],
-  );
-  const shown = selected < 0 || rows.includes(selected) ? rows : [...rows, selected];
-  const height = Math.max(LINE_HEIGHT, layout.rowHeight);
-  // Centred on its row, but inside the map.
-  const top = (row: number): number => {
-    const centred = rowY(layout, row) + (layout.rowHeight - height) / 2;
-    return Math.max(0, Math.min(rowY(layout, layout.rows) - height, centred));
-  };
-  return (
-    <div class="labels">
-      {shown.map(row => (
-        <button
-          type="button"
-          key={row}
-          class={row === selected ? 'selected' : ''}
-          aria-pressed={row === selected}
-          title={layers[row].name}
-          style={{top: `${top(row)}px`, height: `${height}px`}}
-          onClick={() => onLayer(layers[row].name)}
-        >
-          {elide(layers[row].name, LABEL_LENGTH)}
-        </button>
-      ))}
-    </div>
-  );
+  table: Table,
+  stretches: readonly Stretch[],
+): {layer: number; row: number} {
+  const layer = rowAt(layout, y);
+  const pixel = Math.floor(x * window.devicePixelRatio);
+  const under = stretches.find(({left, right}) => left <= pixel && pixel < right);
+  if (under === undefined) return {layer, row: rowOf(table, stepAt(layout, x))};
+  return {layer, row: mostAlarming(table, layer, under.from, under.to)};
 }
 
 function Crosshair({
   layout,
   row,
-  column,
+  table,
+  step,
 }: {
   layout: Layout;
   row: number;
-  column: number;
+  table: Table;
+  step: number | null;
 }): JSX.Element {
-  const visible = column >= layout.first && column < layout.last;
+  const {low, high, width} = layout;
+  const column = step === null ? -1 : rowOf(table, step);
+  const [from, to] =
+    column < 0
+      ? [0, 0]
+      : [stepX(layout, rowStart(table, column)), stepX(layout, table.last[column])];
+  const left = Math.max(0, from);
   return (
     <>
       {row >= 0 && (
@@ -296,46 +311,13 @@ function Crosshair({
           style={{top: `${rowY(layout, row)}px`, height: `${layout.rowHeight}px`}}
         />
       )}
-      {visible && (
+      {step !== null && low < step && step <= high && (
         <div
           class="cross-column"
-          style={{
-            left: `${columnX(layout, column)}px`,
-            width: `${Math.max(2, columnWidth(layout))}px`,
-          }}
+          style={{left: `${left}px`, width: `${Math.max(2, Math.min(width, to) - left)}px`}}
         />
       )}
     </>
-  );
-}
-
-function Tip(props: Props & {pointer: Pointer; layout: Layout; reduced: Reduced}): JSX.Element {
-  const {pointer, layout, reduced, table, layers} = props;
-  const {row, column} = cellAt(pointer, layout, reduced);
-  const cell = column * table.columns + row;
-  const before = column === 0 ? 0 : table.steps[column - 1];
-  const restart = props.restarts.find(at => before < at && at <= table.steps[column]);
-  const value =
-    table.bits[cell] === NOT_RECORDED ? 'not recorded' : formatExact(table.values[cell]);
-  const {clientWidth, clientHeight} = document.documentElement;
-  const across =
-    pointer.pageX < clientWidth / 2
-      ? {left: `${pointer.pageX + 14}px`}
-      : {right: `${clientWidth - pointer.pageX + 14}px`};
-  const down =
-    pointer.pageY < clientHeight / 2
-      ? {top: `${pointer.pageY + 12}px`}
-      : {bottom: `${clientHeight - pointer.pageY + 12}px`};
-  const {name, shape} = layers[row];
-  return (
-    <div class="tip" style={{...across, ...down}}>
-      <strong>{name}</strong> {shape.length > 0 && <span>({shape.join(' × ')})</span>}
-      <br />
-      step {formatStep(table.steps[column])}
-      {restart !== undefined && `, restarted at ${formatStep(restart)}`}
-      <br />
-      {props.label}: <strong>{value}</strong>
-    </div>
   );
 }
 
@@ -344,32 +326,4 @@ function restartWords(restarts: readonly number[]): string {
   const first = restarts.slice(0, 5).map(formatStep).join(', ');
   const more = restarts.length > 5 ? ` and ${restarts.length - 5} more` : '';
   return `; restarted at step ${first}${more}`;
-}
-
-const TICK_WIDTH = 64;
-
-function Axis({
-  layout,
-  steps,
-  style,
-}: {
-  layout: Layout;
-  steps: Float64Array;
-  style: Record<string, string>;
-}): JSX.Element {
-  return (
-    <div class="axis" aria-hidden="true" style={style}>
-      <span class="axis-name">step</span>
-      <div style={{width: `${layout.width}px`}}>
-        {axisColumns(layout, steps, TICK_WIDTH).map(column => (
-          <span
-            key={column}
-            style={{left: `${columnX(layout, column) + columnWidth(layout) / 2}px`}}
-          >
-            {formatStep(steps[column])}
-          </span>
-        ))}
-      </div>
-    </div>
-  );
 }

@@ -3,14 +3,15 @@
 import type {JSX} from 'preact';
 import {useMemo} from 'preact/hooks';
 
-import {layerUrl, type Run, type Statistic} from '../api.ts';
+import {layerUrl, type Run} from '../api.ts';
 import {layerCharts, type LayerChart} from '../charts.ts';
-import {curveOf, type Curve} from '../curves.ts';
-import type {Zoom} from '../layout.ts';
+import {drawn, linesOf, type Line} from '../lines.ts';
 import {runColor} from '../palette.ts';
 import {hasLayer, shownRuns, type Action, type State} from '../state.ts';
+import type {Zoom} from '../zoom.ts';
 import {Chart} from './Chart.tsx';
 import {Failure, Loading} from './Messages.tsx';
+import {useSame} from './useSame.ts';
 
 export function LayerCurves({
   state,
@@ -57,42 +58,40 @@ function Charts({
   layer: string;
   dispatch: (action: Action) => void;
 }): JSX.Element {
-  const {overview, tables, shown, dark, statistic} = state;
+  const {overview, statistic} = state;
+  const lines = useSame(linesOf(state, run => layerUrl(run.name, layer)));
+  const statistics = overview?.statistics;
   const charts = useMemo(() => {
-    const runs = overview?.runs.filter(run => shown.has(run.name) && hasLayer(run, layer)) ?? [];
+    const having = lines.filter(({run}) => hasLayer(run, layer));
+    const runs = having.map(({run}) => run);
     return layerCharts(statistic, runs).flatMap(show => {
-      const meta = overview?.statistics.find(({name}) => name === show.name);
-      return meta === undefined
-        ? []
-        : [{meta, band: show.band, ...chart(show, meta, layer, {overview, tables, shown, dark})}];
+      const meta = statistics?.find(({name}) => name === show.name);
+      if (meta === undefined) return [];
+      const charted = drawn(having, {...show, scale: meta.scale}, run => run.statistics);
+      return [{meta, band: show.band, charted, absent: absentWords(show, lines, layer)}];
     });
-  }, [overview, tables, shown, dark, layer, statistic]);
-  const entries = shownRuns(state).map(run => ({
-    run,
-    url: layerUrl(run.name, layer),
-    entry: tables.get(layerUrl(run.name, layer)),
-  }));
-  const loading = entries.filter(
-    ({run, entry}) => hasLayer(run, layer) && entry?.table == null && entry?.error == null,
+  }, [lines, statistics, layer, statistic]);
+  const loading = lines.filter(
+    ({run, whole, error}) => hasLayer(run, layer) && whole === null && error === null,
   );
   return (
     <>
       {loading.length > 0 && (
         <Loading what={`${layer} of ${loading.map(({run}) => run.name).join(', ')}`} />
       )}
-      {entries.map(({run, url, entry}) =>
-        entry?.error == null ? null : (
+      {lines.map(({run, error}) =>
+        error === null ? null : (
           <Failure
-            key={url}
+            key={run.name}
             title={`${run.name} could not be read`}
-            error={entry.error}
-            retry={() => dispatch({type: 'retry', url})}
+            error={error}
+            retry={() => dispatch({type: 'retry', url: layerUrl(run.name, layer)})}
           />
         ),
       )}
       {charts.length === 0 && <p class="hint">No ticked run has a layer of this name.</p>}
       <div class="charts">
-        {charts.map(({meta, band, curves, absent}) => (
+        {charts.map(({meta, band, charted, absent}) => (
           <Chart
             key={meta.name}
             name={meta.name}
@@ -100,12 +99,12 @@ function Charts({
             unit={meta.unit}
             description={meta.description}
             scale={meta.scale}
-            curves={curves}
+            {...charted}
             band={band}
             absent={absent}
             zoom={state.zoom ?? stepsOf(shownRuns(state))}
             step={state.step}
-            dark={dark}
+            dark={state.dark}
             height={170}
             onStep={step => dispatch({type: 'step', step})}
             onZoom={zoom => dispatch({type: 'zoom', zoom})}
@@ -116,25 +115,13 @@ function Charts({
   );
 }
 
-function chart(
-  show: LayerChart,
-  meta: Statistic,
-  layer: string,
-  {overview, tables, shown, dark}: Pick<State, 'overview' | 'tables' | 'shown' | 'dark'>,
-): {curves: Curve[]; absent: string[]} {
-  const absent: string[] = [];
-  const curves = (overview?.runs ?? []).flatMap((run, index) => {
-    if (!shown.has(run.name)) return [];
-    if (!hasLayer(run, layer)) absent.push(`${run.name} has no layer of this name.`);
-    else if (!run.statistics.includes(show.name))
-      absent.push(`${run.name} does not record this (${run.optimizer}).`);
-    const table = tables.get(layerUrl(run.name, layer))?.table;
-    if (table == null || table.columns !== run.statistics.length) return [];
-    return (
-      curveOf(run, runColor(index, dark), table, run.statistics, {...show, scale: meta.scale}) ?? []
-    );
+/** The shown runs that have no line in a chart, and why. */
+function absentWords({name}: LayerChart, lines: readonly Line[], layer: string): string[] {
+  return lines.flatMap(({run}) => {
+    if (!hasLayer(run, layer)) return [`${run.name} has no layer of this name.`];
+    if (run.statistics.includes(name)) return [];
+    return [`${run.name} does not record this (${run.optimizer}).`];
   });
-  return {curves, absent};
 }
 
 function RunKey({state}: {state: State}): JSX.Element {

@@ -2,6 +2,22 @@
 
 import type {JSX} from 'preact';
 
+import type {Loading as Progress} from '../api.ts';
+import {loadingWords} from '../overview.ts';
+
+/** How far the server is with its first reading. */
+export function Reading({loading}: {loading: Progress}): JSX.Element {
+  const {loadedBytes, totalBytes} = loading;
+  return (
+    <p class="reading" role="status">
+      <label>
+        {loadingWords(loading)}
+        <progress {...(totalBytes > 0 ? {value: loadedBytes, max: totalBytes} : {})} />
+      </label>
+    </p>
+  );
+}
+
 export function Loading({what}: {what: string}): JSX.Element {
   return (
     <p class="loading" role="status">

@@ -9,7 +9,7 @@ import {Badge} from './Badge.tsx';
 
 interface Props {
   runs: readonly Run[];
-  selected: string;
+  selected: string | null;
   shown: ReadonlySet<string>;
   dark: boolean;
   onSelect: (run: string) => void;

@@ -7,6 +7,7 @@ import {circumstances, headline, progress} from '../findings.ts';
 import {formatNumber, words} from '../format.ts';
 import type {Action, State} from '../state.ts';
 import {Shape} from './Badge.tsx';
+import {Download} from './Download.tsx';
 import {FindingCard} from './FindingCard.tsx';
 import {FlightRecord} from './FlightRecord.tsx';
 import {HeatSection} from './HeatSection.tsx';
@@ -41,10 +42,10 @@ export function RunPage({state, run, dispatch}: Props): JSX.Element {
 
 function Verdict({run}: {run: Run}): JSX.Element {
   return (
-    <section class={`verdict ${run.verdict}`} aria-live="polite">
+    <section class={`verdict ${run.verdict}`} aria-label="Verdict">
       <Shape verdict={run.verdict} />
       <div>
-        <h1>{headline(run)}</h1>
+        <h1 aria-live="polite">{headline(run)}</h1>
         <p>
           <strong>{run.name}</strong> · {progress(run)}
         </p>
@@ -59,6 +60,7 @@ function Verdict({run}: {run: Run}): JSX.Element {
             <span key={told}>{told}</span>
           ))}
         </p>
+        <Download run={run.name} />
         {run.notes.map(note => (
           <p key={note} class="note" role="note">
             {note}

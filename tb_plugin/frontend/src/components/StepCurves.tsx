@@ -4,11 +4,11 @@ import type {JSX} from 'preact';
 import {useMemo} from 'preact/hooks';
 
 import {statisticUrl, type Scale} from '../api.ts';
-import {curveOf} from '../curves.ts';
-import {runColor} from '../palette.ts';
+import {drawn, linesOf, type Line} from '../lines.ts';
 import {selectedRun, shownRuns, type Action, type State} from '../state.ts';
 import {Chart} from './Chart.tsx';
 import {stepsOf} from './LayerCurves.tsx';
+import {useSame} from './useSame.ts';
 
 interface Props {
   state: State;
@@ -74,23 +74,11 @@ function StepCurve({
   state,
   dispatch,
 }: Props & {name: string; title: string; description: string; scale: Scale}): JSX.Element {
-  const {overview, shown, tables, dark} = state;
-  const {curves, absent} = useMemo(() => {
-    const absent: string[] = [];
-    const curves = (overview?.runs ?? []).flatMap((run, index) => {
-      if (!shown.has(run.name)) return [];
-      const entry = tables.get(statisticUrl(run.name, name));
-      if (name === 'loss' && run.lastLoss === null) absent.push(`${run.name}: no loss recorded`);
-      if (entry?.error != null) absent.push(`${run.name}: ${entry.error}`);
-      if (entry?.table == null) return [];
-      const show = {name, low: null, high: null, scale};
-      return curveOf(run, runColor(index, dark), entry.table, [name], show) ?? [];
-    });
-    const unscaled = overview?.runs.filter(run => shown.has(run.name) && !run.lossScaled) ?? [];
-    if (name === 'loss_scale' && unscaled.length > 0)
-      absent.push(`No loss scaling: ${unscaled.map(run => run.name).join(', ')}`);
-    return {curves, absent};
-  }, [overview, shown, tables, dark, name, scale]);
+  const lines = useSame(linesOf(state, run => statisticUrl(run.name, name)));
+  const charted = useMemo(
+    () => drawn(lines, {name, low: null, high: null, scale}, () => [name]),
+    [lines, name, scale],
+  );
   return (
     <Chart
       name={name}
@@ -98,14 +86,25 @@ function StepCurve({
       unit=""
       description={description}
       scale={scale}
-      curves={curves}
-      absent={absent}
+      {...charted}
+      absent={absentWords(name, lines)}
       zoom={state.zoom ?? stepsOf(shownRuns(state))}
       step={state.step}
-      dark={dark}
+      dark={state.dark}
       height={140}
       onStep={step => dispatch({type: 'step', step})}
       onZoom={zoom => dispatch({type: 'zoom', zoom})}
     />
   );
+}
+
+function absentWords(name: string, lines: readonly Line[]): string[] {
+  const absent = lines.flatMap(({run, error}) => [
+    ...(name === 'loss' && run.lastLoss === null ? [`${run.name}: no loss recorded`] : []),
+    ...(error === null ? [] : [`${run.name}: ${error}`]),
+  ]);
+  const unscaled = lines.filter(({run}) => !run.lossScaled).map(({run}) => run.name);
+  return name === 'loss_scale' && unscaled.length > 0
+    ? [...absent, `No loss scaling: ${unscaled.join(', ')}`]
+    : absent;
 }

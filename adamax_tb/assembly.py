@@ -1,0 +1,291 @@
+"""Puts a run together from the events of its files, one after the other, and can give it at any time.
+
+A step that is written again replaces what followed it: the run was resumed from an earlier checkpoint. When the layers
+changed on the way, the last set counts; values of a layer that did not exist at a step are `NOT_RECORDED`. It opens
+no file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from tensorboard.compat.proto import event_pb2, tensor_pb2, types_pb2
+
+from adamax_tb import schema
+from adamax_tb.blocks import Block, BlockValues, Places, Summary, block_records, places, summarized
+from adamax_tb.schema import (
+    FLIGHT_REASONS,
+    FLIGHT_STEP_STATS,
+    NOT_RECORDED,
+    STEP_STATS,
+    Flight,
+    LayerTable,
+    Run,
+)
+
+_PREFIX = f"{schema.PLUGIN_NAME}/"
+#: How many times coarser a summary is than what it takes the place of.
+SUMMARY = 16
+
+
+@dataclass(slots=True)
+class _Flown:
+    """One update of a flight record, and whose layers its numbers are."""
+
+    step: int
+    wall_time: float
+    gradient_norm: NDArray[np.float32]
+    numbers: NDArray[np.float32]
+    layers: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Assembly:
+    """The records of one run, as far as its events were added.
+
+    Attributes:
+        generation: grows whenever records changed that were there before; while it stays, they are only added to.
+        replaced: how many records were replaced by resuming from an earlier step.
+    """
+
+    generation: int = 0
+    replaced: int = 0
+    _table: LayerTable | None = None
+    _layers: tuple[str, ...] = ()
+    _statistics: tuple[str, ...] = ()
+    _tags: tuple[str, ...] = ()  # of the statistics
+    _step_places: Places = field(default_factory=lambda: places((), ()))
+    _step_numbers: int = 0
+    _blocks: list[Block | Summary] = field(default_factory=list)
+    _block_records: int = 0
+    _flown: list[_Flown] = field(default_factory=list)
+    _tags_there: set[str] = field(default_factory=set)  # of the last record
+
+    def add(self, event: event_pb2.Event) -> bool:
+        """Takes over what `event` holds of ours; events come in the order they were written.
+
+        Returns:
+            Whether it held anything.
+
+        Raises:
+            ValueError: a layer table is not of this format.
+        """
+        values = {
+            value.tag: value.tensor
+            for value in event.summary.value
+            if value.tag.startswith(_PREFIX)
+        }
+        if not values:
+            return False
+        table = values.pop(schema.LAYERS_TAG, None)
+        if table is not None:
+            self._take_table(_table(table))
+        if self._table is None:
+            return False
+        if schema.FLIGHT_STEP_TAG in values:
+            self._fly(event.step, event.wall_time, values)
+        elif schema.STEP_TAG in values or not values.keys().isdisjoint(self._tags):
+            self._record(event.step, event.wall_time, values)
+        return True
+
+    @property
+    def size_bytes(self) -> int:
+        """What the records take in memory."""
+        return sum(block.size_bytes for block in self._blocks)
+
+    def run(self, name: str, notes: Sequence[str] = ()) -> Run | None:
+        """Returns the run as it is now, None without a record; what is added later does not change it."""
+        if self._table is None or not any(block.count for block in self._blocks):
+            return None
+        if self.replaced:
+            notes = [
+                *notes,
+                f"{self.replaced} earlier records were replaced when the run was started again from an earlier step.",
+            ]
+        blocks = self.blocks()
+        values = BlockValues(blocks, self._statistics)
+        steps = np.concatenate([block.steps for block in blocks])
+        times = np.concatenate([block.wall_times[: block.count] for block in blocks])
+        hyperparameters = sorted(self._table.hyperparameters.items(), key=_learning_rate_first)
+        return Run(
+            name=name,
+            steps=steps,
+            wall_times=times,
+            layers=self._layers,
+            shapes=tuple(tuple(layer.shape) for layer in self._table.layers),
+            statistics=self._statistics,
+            optimizer=self._table.optimizer,
+            hyperparameters=dict(hyperparameters),
+            notes=tuple(notes),
+            flight=self._flight(steps, times),
+            _stats=values,
+            _step_stats=values,
+        )
+
+    def blocks(self) -> tuple[Block | Summary, ...]:
+        """Returns the records as they are now; what is added later does not change them."""
+        return tuple(block.as_it_is() for block in self._blocks if block.count)
+
+    def summarize(self) -> bool:
+        """Gives up detail of the oldest records that have most of it: their rows stand for 16 times as many.
+
+        Returns:
+            False when there is nothing left to give up: records that a block has still room beside are kept.
+        """
+        done = [
+            block
+            for block in self._blocks
+            if isinstance(block, Summary) or block.count == block.room
+        ]
+        finest = min(done, key=lambda block: block.per, default=None)  # of equals the oldest
+        if finest is None or finest.per >= self._block_records:
+            return False
+        at = next(i for i, block in enumerate(self._blocks) if block is finest)
+        self._blocks[at] = summarized(finest, min(finest.per * SUMMARY, self._block_records))
+        return True
+
+    def _take_table(self, table: LayerTable) -> None:
+        layers = tuple(layer.name for layer in table.layers)
+        statistics = tuple(s.name for s in schema.STATS if s.name in table.statistics)
+        if (layers, statistics) != (self._layers, self._statistics):
+            if not self._block_records:
+                row_bytes = 4 * (len(layers) * len(statistics) + len(STEP_STATS))
+                self._block_records = block_records(row_bytes)
+            if self._blocks:
+                moved = places(self._statistics, statistics), places(self._layers, layers)
+                shape = len(statistics), len(layers)
+                self._blocks = [block.fitted(*moved, shape) for block in self._blocks]
+                self.generation += 1
+        self._table, self._layers, self._statistics = table, layers, statistics
+        self._tags = tuple(schema.statistic_tag(name) for name in statistics)
+        self._step_places = places(table.step_statistics, STEP_STATS)
+        self._step_numbers = len(table.step_statistics)
+
+    def _record(
+        self, step: int, wall_time: float, values: dict[str, tensor_pb2.TensorProto]
+    ) -> None:
+        block = self._blocks[-1] if self._blocks else None
+        last = int(block.steps[-1]) if block is not None and block.count else None
+        same = last == step and self._tags_there.isdisjoint(values)
+        if last is not None and step <= last and not same:
+            self._truncate(step)
+        if not same:
+            self._start(step, wall_time)
+        block = self._blocks[-1]
+        assert isinstance(block, Block)
+        self._fill(block, block.count - 1, values, fresh=not same)
+        self._tags_there |= set(values)
+
+    def _fill(
+        self, block: Block, row: int, values: dict[str, tensor_pb2.TensorProto], fresh: bool
+    ) -> None:
+        """Puts what an event holds into a row; a `fresh` one has nothing yet, and the rest stays `NOT_RECORDED`."""
+        numbers = np.frombuffer(_content(values, schema.STEP_TAG), "<f4")
+        if fresh:
+            block.step_stats[:, row] = NOT_RECORDED
+        if numbers.size == self._step_numbers:
+            targets, sources = self._step_places
+            block.step_stats[targets, row] = numbers[sources]
+        contents = [_content(values, tag) for tag in self._tags]
+        size = 4 * len(self._layers)
+        if all(len(content) == size for content in contents):  # as records are, at once
+            block.stats[:, row] = np.frombuffer(b"".join(contents), "<f4").reshape(
+                len(contents), -1
+            )
+            return
+        if fresh:
+            block.stats[:, row] = NOT_RECORDED
+        for i, content in enumerate(contents):
+            if len(content) == size:
+                block.stats[i, row] = np.frombuffer(content, "<f4")
+
+    def _start(self, step: int, wall_time: float) -> None:
+        """Begins the record of `step`, which holds nothing sensible yet."""
+        block = self._blocks[-1] if self._blocks else None
+        if not isinstance(block, Block) or block.count == block.room:
+            block = Block.empty(self._block_records, len(self._statistics), len(self._layers))
+            self._blocks.append(block)
+        row = block.count
+        block.first_steps[row], block.wall_times[row] = step, wall_time
+        block.count += 1
+        self._tags_there = set()
+
+    def _truncate(self, step: int) -> None:
+        """Forgets the records from `step` on."""
+        while self._blocks and (
+            not self._blocks[-1].count or int(self._blocks[-1].first_steps[0]) >= step
+        ):
+            self.replaced += self._blocks.pop().records
+        if self._blocks:
+            whole = self._blocks[-1]
+            self._blocks[-1] = whole.before(step)
+            self.replaced += whole.records - self._blocks[-1].records
+        self.generation += 1
+
+    def _fly(self, step: int, wall_time: float, values: dict[str, tensor_pb2.TensorProto]) -> None:
+        while self._flown and self._flown[-1].step >= step:
+            self._flown.pop()
+        norms = values.get(schema.FLIGHT_TAG)
+        vector = np.frombuffer(norms.tensor_content if norms is not None else b"", "<f4")
+        numbers = np.frombuffer(values[schema.FLIGHT_STEP_TAG].tensor_content, "<f4")
+        self._flown.append(_Flown(step, wall_time, vector, numbers, self._layers))
+
+    def _flight(self, steps: NDArray[np.int64], times: NDArray[np.float64]) -> Flight | None:
+        """Returns the flight record, without what was written before the record that stands at its steps now."""
+        if not self._flown:
+            return None
+        flown = [update.step for update in self._flown]
+        last = np.clip(np.searchsorted(steps, flown, side="right") - 1, 0, None)
+        kept = [
+            update
+            for update, at in zip(self._flown, last, strict=True)
+            if update.wall_time >= times[at]
+        ]
+        if not kept:
+            return None
+        numbers = np.full((len(kept), len(FLIGHT_STEP_STATS)), NOT_RECORDED)
+        norms = np.full((len(kept), len(self._layers)), NOT_RECORDED)
+        for i, update in enumerate(kept):
+            if len(update.numbers) == numbers.shape[1]:
+                numbers[i] = update.numbers
+            if len(update.gradient_norm) == len(update.layers):
+                targets, sources = places(update.layers, self._layers)
+                norms[i, targets] = update.gradient_norm[sources]
+        loss, learning_rate, loss_scale, reason = numbers.T
+        codes = np.clip(np.nan_to_num(reason), 0, len(FLIGHT_REASONS) - 1).astype(int)
+        return Flight(
+            steps=np.array([update.step for update in kept], np.int64),
+            gradient_norm=norms,
+            loss=loss,
+            learning_rate=learning_rate,
+            loss_scale=loss_scale,
+            reasons=tuple(FLIGHT_REASONS[code] for code in codes),
+        )
+
+
+def _content(values: dict[str, tensor_pb2.TensorProto], tag: str) -> bytes:
+    tensor = values.get(tag)
+    return b"" if tensor is None else tensor.tensor_content
+
+
+def _learning_rate_first(item: tuple[str, float]) -> tuple[bool, str]:
+    return item[0] != "learning_rate", item[0]
+
+
+def _table(tensor: tensor_pb2.TensorProto) -> LayerTable:
+    if tensor.dtype != types_pb2.DT_STRING:
+        raise ValueError("The layer table is not a string tensor.")
+    try:
+        table = LayerTable.FromString(tensor.string_val[0] if tensor.string_val else b"")
+    except Exception as error:
+        raise ValueError(f"The layer table cannot be parsed: {error}") from error
+    if table.version > schema.VERSION:
+        raise ValueError(
+            f"The run was written by a newer adamax-tb (format {table.version}, this one reads up to "
+            f"{schema.VERSION}). Upgrade with: pip install --upgrade adamax-tb"
+        )
+    names = [layer.name for layer in table.layers]
+    if len(set(names)) < len(names):
+        raise ValueError("The layer table names two layers alike.")
+    return table

@@ -1,0 +1,275 @@
+"""The records of a run in memory: blocks of consecutive ones, which grow at the end and may be summarised.
+
+It knows arrays, not events or files. A block never changes what a reader of it has seen: rows are added behind those,
+and whatever takes rows away makes a new block.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adamax_tb import levels
+from adamax_tb.levels import Rows
+from adamax_tb.schema import NOT_RECORDED, STEP_STATS
+from adamax_tb.thinning import COUNTS
+
+#: What a block takes: little beside a large run, and not so little that a large run has thousands of them.
+BLOCK_BYTES = 4 * 2**20
+LEAST_RECORDS, MOST_RECORDS = 64, 4096
+
+#: Which places of a new order take which of an old one: (targets, sources).
+Places = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+def places(have: Sequence[str], want: Sequence[str]) -> Places:
+    """Returns the indices in `want` of the names that are in `have`, too, and their indices there."""
+    at = {name: i for i, name in enumerate(have)}
+    targets = [i for i, name in enumerate(want) if name in at]
+    return np.array(targets, np.intp), np.array([at[want[i]] for i in targets], np.intp)
+
+
+def block_records(row_bytes: int) -> int:
+    """Returns how many records of `row_bytes` a block holds: a power of two, so that rows of 2^k lie within blocks."""
+    wanted = max(LEAST_RECORDS, min(MOST_RECORDS, BLOCK_BYTES // max(1, row_bytes)))
+    return 1 << (wanted.bit_length() - 1)
+
+
+@dataclass(slots=True)
+class Block:
+    """Up to K records, each of them whole; the first `count` of them are there.
+
+    Attributes:
+        first_steps: (K,) int64.
+        wall_times: (K,) float64, seconds since the epoch.
+        stats: (S, K, L) float32, of S statistics.
+        step_stats: (P, K) float32, of all `schema.STEP_STATS`.
+        count: how many records it holds.
+    """
+
+    first_steps: NDArray[np.int64]
+    wall_times: NDArray[np.float64]
+    stats: NDArray[np.float32]
+    step_stats: NDArray[np.float32]
+    count: int = 0
+
+    @classmethod
+    def empty(cls, records: int, statistics: int, layers: int) -> "Block":
+        """Returns a block without records that has room for `records`; memory is taken as they come."""
+        return cls(
+            first_steps=np.empty(records, np.int64),
+            wall_times=np.empty(records, np.float64),
+            stats=np.empty((statistics, records, layers), np.float32),
+            step_stats=np.empty((len(STEP_STATS), records), np.float32),
+        )
+
+    @property
+    def room(self) -> int:
+        """How many records it can hold."""
+        return len(self.first_steps)
+
+    @property
+    def per(self) -> int:
+        """How many records a row stands for."""
+        return 1
+
+    @property
+    def records(self) -> int:
+        """How many records it stands for."""
+        return self.count
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """(count,), the step of the last record of each row."""
+        return self.first_steps[: self.count]
+
+    @property
+    def size_bytes(self) -> int:
+        """What its records take."""
+        row = self.stats.shape[0] * self.stats.shape[2] + self.step_stats.shape[0] + 4
+        return 4 * row * self.count
+
+    def as_it_is(self) -> "Block":
+        """Returns the same block, to which nothing will be added."""
+        return dataclasses.replace(self)
+
+    def before(self, step: int) -> "Block":
+        """Returns a block of the records before `step`, with room for as many as this one."""
+        count = int(np.searchsorted(self.steps, step))
+        left = Block.empty(self.room, self.stats.shape[0], self.stats.shape[2])
+        left.first_steps[:count] = self.first_steps[:count]
+        left.wall_times[:count] = self.wall_times[:count]
+        left.stats[:, :count] = self.stats[:, :count]
+        left.step_stats[:, :count] = self.step_stats[:, :count]
+        left.count = count
+        return left
+
+    def fitted(self, statistics: Places, layers: Places, shape: tuple[int, int]) -> "Block":
+        """Returns one of `shape` (S, L) whose statistics and layers lie elsewhere, or are gone or new."""
+        moved = Block.empty(self.room, *shape)
+        moved.stats[:] = NOT_RECORDED
+        for target, source in zip(*statistics, strict=True):
+            moved.stats[target][:, layers[0]] = self.stats[source][:, layers[1]]
+        return dataclasses.replace(self, stats=moved.stats)
+
+    def stat(self, index: int, name: str) -> NDArray[np.float32]:
+        """Returns (count, L), the values of the statistic `name`, the one at `index`."""
+        return self.stats[index, : self.count]
+
+    def step_stat(self, name: str) -> NDArray[np.float32]:
+        """Returns (count,), one of `schema.STEP_STATS`."""
+        return self.step_stats[STEP_STATS.index(name), : self.count]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Records that are kept as rows of several, with the range of their values.
+
+    Attributes:
+        room: how many records the block that it stands for could hold.
+        per: how many records a row stands for; its last row may stand for fewer.
+        first_steps: (R,) int64, the step of the first record of each row.
+        steps: (R,) int64, of the last.
+        wall_times: (R,) float64, of the last.
+        stats: S rows of `levels.Rows`, (R, L) each.
+        step_stats: `levels.Rows` of all `schema.STEP_STATS`, (R, P).
+    """
+
+    room: int
+    per: int
+    first_steps: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    wall_times: NDArray[np.float64]
+    stats: tuple[Rows, ...]
+    step_stats: Rows
+
+    @property
+    def count(self) -> int:
+        """How many rows it has."""
+        return len(self.steps)
+
+    @property
+    def records(self) -> int:
+        """How many records it stands for."""
+        return int(self.step_stats.records.sum())
+
+    @property
+    def size_bytes(self) -> int:
+        """What its rows take: three numbers and a byte of marks for each."""
+        row = sum(rows.high.shape[1] for rows in self.stats) + self.step_stats.high.shape[1]
+        return (13 * row + 32) * self.count
+
+    def as_it_is(self) -> "Summary":
+        """Returns the same summary: none ever changes."""
+        return self
+
+    def before(self, step: int) -> "Summary":
+        """Returns the rows whose records all lie before `step`."""
+        kept = slice(0, int(np.searchsorted(self.steps, step)))
+        return Summary(
+            self.room,
+            self.per,
+            self.first_steps[kept],
+            self.steps[kept],
+            self.wall_times[kept],
+            tuple(rows[kept] for rows in self.stats),
+            self.step_stats[kept],
+        )
+
+    def fitted(self, statistics: Places, layers: Places, shape: tuple[int, int]) -> "Summary":
+        """Returns one of `shape` (S, L) whose statistics and layers lie elsewhere, or are gone or new."""
+        stats = [levels.missing(self.step_stats.records, shape[1])] * shape[0]
+        for target, source in zip(*statistics, strict=True):
+            stats[target] = levels.rearranged(self.stats[source], *layers, shape[1])
+        return dataclasses.replace(self, stats=tuple(stats))
+
+    def stat(self, index: int, name: str) -> NDArray[np.float32]:
+        """Returns (R, L), one number for each row of the statistic `name`, the one at `index`."""
+        return _stand_in(name, self.stats[index])
+
+    def step_stat(self, name: str) -> NDArray[np.float32]:
+        """Returns (R,), one number for each row, of one of `schema.STEP_STATS`."""
+        return _stand_in(name, self.step_stats)[:, STEP_STATS.index(name)]
+
+
+Blocks = Sequence[Block | Summary]
+
+
+def summarized(block: Block | Summary, per: int) -> Summary:
+    """Returns `block` in rows of `per` records each, `per` being a multiple of what its rows stand for so far."""
+    group = per // block.per
+    starts = np.arange(0, block.count, group)
+    ends = np.append(starts[1:], block.count) - 1
+    if isinstance(block, Block):
+        by_step = np.ascontiguousarray(block.step_stats[:, : block.count].T)
+        stats = tuple(levels.reduced(x[: block.count], per, mean=True) for x in block.stats)
+        step_stats = levels.reduced(by_step, per, mean=True)
+    else:
+        stats = tuple(levels.merged(rows, group) for rows in block.stats)
+        step_stats = levels.merged(block.step_stats, group)
+    return Summary(
+        room=block.room,
+        per=per,
+        first_steps=block.first_steps[starts],
+        steps=block.steps[ends],
+        wall_times=block.wall_times[ends],
+        stats=stats,
+        step_stats=step_stats,
+    )
+
+
+class BlockValues:
+    """`schema.Values` of consecutive blocks, put together when they are asked for.
+
+    Args:
+        blocks: as they are now, see `as_it_is`.
+        statistics: the names of the blocks' statistics; the step statistics are known.
+    """
+
+    def __init__(self, blocks: Blocks, statistics: Sequence[str]) -> None:
+        self._blocks = blocks
+        self._statistics = tuple(statistics)
+
+    def __getitem__(self, name: str, /) -> NDArray[np.float32]:
+        """Returns (T, L) of a statistic, (T,) of a step statistic."""
+        return np.concatenate([self._value(block, name) for block in self._blocks])
+
+    def between(self, name: str, start: int, stop: int, /) -> NDArray[np.float32]:
+        """Returns rows `start` to `stop` (exclusive) of `self[name]`, at the cost of these."""
+        parts, before = [], 0
+        for block in self._blocks:
+            if before < stop and start < before + block.count:
+                rows = slice(max(0, start - before), stop - before)
+                parts.append(self._value(block, name)[rows])
+            before += block.count
+        return np.concatenate(parts) if parts else self[name][:0]
+
+    def _value(self, block: Block | Summary, name: str) -> NDArray[np.float32]:
+        if name in STEP_STATS:
+            return block.step_stat(name)
+        if name not in self._statistics:
+            raise KeyError(name)
+        return block.stat(self._statistics.index(name), name)
+
+
+def _stand_in(name: str, rows: Rows) -> NDArray[np.float32]:
+    """Returns one number for each cell of `rows`, as a single record in the place of all of them would have it.
+
+    Counts are added up, of peaks it is the largest, of the others the mean; NaN or infinity if one of them was.
+    """
+    assert rows.mean is not None
+    if name in COUNTS:
+        values = rows.mean * rows.records[:, np.newaxis].astype(np.float32)
+    elif name.endswith(("_peak", "_max")) or name == "nonfinite":
+        values = rows.high.copy()
+    else:
+        values = rows.mean.copy()
+    for mark, number in (
+        (levels.NEGATIVE_INFINITY, -np.inf),
+        (levels.POSITIVE_INFINITY, np.inf),
+        (levels.NAN, np.nan),
+    ):
+        values[rows.marks & mark > 0] = number
+    return values

@@ -1,0 +1,124 @@
+"""One event file, read on from where it was last left.
+
+It yields events as they are and takes none of them apart. Nothing on disk is changed.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+from tensorboard.compat.proto import event_pb2
+
+from adamax_tb import schema
+from adamax_tb.checksum import masked_crc32c
+
+_HEADER = struct.Struct("<QI")
+_CHECKSUM = struct.Struct("<I")
+_MAX_RECORD_BYTES = 1 << 30
+#: Of a file that is not named like ours, so much is looked at for our tags.
+_PROBED_RECORDS, _PROBED_BYTES = 64, 1 << 20
+
+
+class EventFile:
+    """A file of length-prefixed, checksummed records, each a serialised event.
+
+    A record that is not whole yet is left for the next time. Content whose checksum is wrong is skipped; after a wrong
+    length nothing can be found any more, and the file ends there.
+
+    Args:
+        name: the file's name without its directory.
+        open_file: opens it for reading.
+
+    Attributes:
+        name: as given.
+        position: (bytes) what lies before it was read.
+    """
+
+    def __init__(self, name: str, open_file: Callable[[], BinaryIO]) -> None:
+        self.name = name
+        self.position = 0
+        self._open = open_file
+        self._damage = ""  # a sentence
+        self._torn = False
+        self._ended = False
+        self._probed_bytes = 0
+        # a file of ours has it in its name, whatever else was done to it
+        self._ours: bool | None = True if name.endswith(schema.PLUGIN_NAME) else None
+
+    @property
+    def note(self) -> str:
+        """What had to be skipped, a sentence; "" if nothing."""
+        if self._torn and not self._damage:
+            return (
+                f"{self.name} ends within a record: it is being written, or its writer was killed."
+            )
+        return self._damage
+
+    def is_ours(self, size_bytes: int) -> bool:
+        """Tells whether it holds our records, from its name or its first records; reads no more than it must."""
+        if self._ours is None and size_bytes > self._probed_bytes:
+            probe = EventFile(self.name, self._open)
+            with self._open() as file:
+                for count, (record, end) in enumerate(probe._records(file), start=1):
+                    if schema.PLUGIN_NAME.encode() in record:
+                        self._ours = True
+                        break
+                    if count >= _PROBED_RECORDS or end >= _PROBED_BYTES:
+                        self._ours = False
+                        break
+            self._probed_bytes = size_bytes
+        return self._ours is True
+
+    def events(self, size_bytes: int) -> Iterator[event_pb2.Event]:
+        """Yields the events that follow `position`, and moves it behind each.
+
+        Args:
+            size_bytes: the file's size; it is not opened when there is nothing new.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if self._ended or size_bytes <= self.position:
+            return
+        with self._open() as file:
+            file.seek(self.position)
+            for record, end in self._records(file):
+                try:
+                    event = event_pb2.Event.FromString(record)
+                except Exception:
+                    self._end(
+                        f"{self.name} holds a record that is no event; what follows is skipped."
+                    )
+                    return
+                self.position = end
+                yield event
+
+    def _records(self, file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+        """Yields records with the position behind each, up to the first that is not whole."""
+        start = file.tell()
+        self._torn = False
+        while head := file.read(_HEADER.size):
+            if len(head) < _HEADER.size:
+                break
+            size, checksum = _HEADER.unpack(head)
+            if masked_crc32c(head[:8]) != checksum or size > _MAX_RECORD_BYTES:
+                self._end(f"{self.name} is damaged at byte {start}; what follows is skipped.")
+                return
+            body = file.read(size + _CHECKSUM.size)
+            if len(body) < size + _CHECKSUM.size:
+                break
+            end = start + _HEADER.size + len(body)
+            record, (expected,) = body[:size], _CHECKSUM.unpack_from(body, size)
+            if masked_crc32c(record) == expected:
+                yield record, end
+            else:
+                self._damage = (
+                    f"{self.name} is damaged at byte {start}; the record there is skipped."
+                )
+            start = end
+        else:
+            return
+        self._torn = True
+
+    def _end(self, note: str) -> None:
+        self._ended, self._damage = True, note

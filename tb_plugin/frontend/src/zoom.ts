@@ -1,0 +1,43 @@
+/** The window of steps that all charts show, moved and narrowed. Pure. */
+
+/** Both steps are included. No zoom (null) shows all. */
+export interface Zoom {
+  firstStep: number;
+  lastStep: number;
+}
+
+export function widthOf({firstStep, lastStep}: Zoom): number {
+  return lastStep - firstStep + 1;
+}
+
+/** The window moved by a part of its width, no further than `all` reaches. */
+export function panned(zoom: Zoom | null, all: Zoom, part: number): Zoom | null {
+  if (zoom === null) return null;
+  const width = widthOf(zoom);
+  return windowAt(zoom.firstStep + Math.round(part * width), width, all);
+}
+
+/** The window made `factor` times as wide, the step `around` staying where it is in it. */
+export function scaled(zoom: Zoom | null, all: Zoom, factor: number, around: number): Zoom | null {
+  const {firstStep, lastStep} = zoom ?? all;
+  const width = Math.max(1, Math.round(widthOf({firstStep, lastStep}) * factor));
+  const part = (around - firstStep) / widthOf({firstStep, lastStep});
+  return windowAt(Math.round(around - part * width), width, all);
+}
+
+/** As wide as asked for and inside of `all`; null when that is all of it. */
+function windowAt(firstStep: number, width: number, all: Zoom): Zoom | null {
+  if (width >= widthOf(all)) return null;
+  const first = Math.min(Math.max(firstStep, all.firstStep), all.lastStep - width + 1);
+  return {firstStep: first, lastStep: first + width - 1};
+}
+
+export function sameZoom(one: Zoom | null, other: Zoom | null): boolean {
+  return one?.firstStep === other?.firstStep && one?.lastStep === other?.lastStep;
+}
+
+/** The window with half its width more on both sides, so that a pan has something to show. */
+export function widened(zoom: Zoom): Zoom {
+  const more = Math.ceil(widthOf(zoom) / 2);
+  return {firstStep: Math.max(1, zoom.firstStep - more), lastStep: zoom.lastStep + more};
+}
