@@ -24,7 +24,7 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(RUN) setup.py npm test
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist worksteal
 
 lint: $(STAMP)
 	$(RUN) -m ruff check .
@@ -35,6 +35,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(RUN) tests/bench/apply.py
 	$(RUN) tests/bench/train_step.py
+	$(RUN) tests/bench/large.py
 
 # schema_pb2.py is generated; this old a compiler makes code that every protobuf from 4.25 on accepts
 proto:

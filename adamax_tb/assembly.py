@@ -187,23 +187,26 @@ class Assembly:
         if numbers.size == self._step_numbers:
             targets, sources = self._step_places
             block.step_stats[targets, row] = numbers[sources]
+        stats: NDArray[np.float32] = np.asarray(
+            block.stats
+        )  # one array already, where there is room
         contents = [_content(values, tag) for tag in self._tags]
         size = 4 * len(self._layers)
         if all(len(content) == size for content in contents):  # as records are, at once
-            block.stats[:, row] = np.frombuffer(b"".join(contents), "<f4").reshape(
-                len(contents), -1
-            )
+            stats[:, row] = np.frombuffer(b"".join(contents), "<f4").reshape(len(contents), -1)
             return
         if fresh:
-            block.stats[:, row] = NOT_RECORDED
+            stats[:, row] = NOT_RECORDED
         for i, content in enumerate(contents):
             if len(content) == size:
-                block.stats[i, row] = np.frombuffer(content, "<f4")
+                stats[i, row] = np.frombuffer(content, "<f4")
 
     def _start(self, step: int, wall_time: float) -> None:
         """Begins the record of `step`, which holds nothing sensible yet."""
         block = self._blocks[-1] if self._blocks else None
         if not isinstance(block, Block) or block.count == block.room:
+            if isinstance(block, Block):
+                self._blocks[-1] = block.packed()
             block = Block.empty(self._block_records, len(self._statistics), len(self._layers))
             self._blocks.append(block)
         row = block.count

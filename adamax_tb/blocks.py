@@ -44,14 +44,14 @@ class Block:
     Attributes:
         first_steps: (K,) int64.
         wall_times: (K,) float64, seconds since the epoch.
-        stats: (S, K, L) float32, of S statistics.
+        stats: S of (K, L) float32, one for each statistic; while the block has room one array.
         step_stats: (P, K) float32, of all `schema.STEP_STATS`.
         count: how many records it holds.
     """
 
     first_steps: NDArray[np.int64]
     wall_times: NDArray[np.float64]
-    stats: NDArray[np.float32]
+    stats: NDArray[np.float32] | Sequence[NDArray[np.float32]]
     step_stats: NDArray[np.float32]
     count: int = 0
 
@@ -88,8 +88,15 @@ class Block:
     @property
     def size_bytes(self) -> int:
         """What its records take."""
-        row = self.stats.shape[0] * self.stats.shape[2] + self.step_stats.shape[0] + 4
-        return 4 * row * self.count
+        cells = sum(values.shape[1] for values in self.stats if values.strides[0])
+        return 4 * (cells + len(self.step_stats) + 4) * self.count
+
+    def packed(self) -> "Block":
+        """Returns the same records, where a statistic that is one number throughout takes next to nothing.
+
+        Counts of what does not happen are: entries that are not finite, units that are dead.
+        """
+        return dataclasses.replace(self, stats=[_packed(values) for values in self.stats])
 
     def as_it_is(self) -> "Block":
         """Returns the same block, to which nothing will be added."""
@@ -98,25 +105,25 @@ class Block:
     def before(self, step: int) -> "Block":
         """Returns a block of the records before `step`, with room for as many as this one."""
         count = int(np.searchsorted(self.steps, step))
-        left = Block.empty(self.room, self.stats.shape[0], self.stats.shape[2])
+        left = Block.empty(self.room, len(self.stats), self.stats[0].shape[1])
         left.first_steps[:count] = self.first_steps[:count]
         left.wall_times[:count] = self.wall_times[:count]
-        left.stats[:, :count] = self.stats[:, :count]
+        for mine, its in zip(left.stats, self.stats, strict=True):
+            mine[:count] = its[:count]
         left.step_stats[:, :count] = self.step_stats[:, :count]
         left.count = count
         return left
 
     def fitted(self, statistics: Places, layers: Places, shape: tuple[int, int]) -> "Block":
         """Returns one of `shape` (S, L) whose statistics and layers lie elsewhere, or are gone or new."""
-        moved = Block.empty(self.room, *shape)
-        moved.stats[:] = NOT_RECORDED
+        moved = np.full((shape[0], self.room, shape[1]), NOT_RECORDED)
         for target, source in zip(*statistics, strict=True):
-            moved.stats[target][:, layers[0]] = self.stats[source][:, layers[1]]
-        return dataclasses.replace(self, stats=moved.stats)
+            moved[target][:, layers[0]] = self.stats[source][:, layers[1]]
+        return dataclasses.replace(self, stats=moved)
 
     def stat(self, index: int, name: str) -> NDArray[np.float32]:
         """Returns (count, L), the values of the statistic `name`, the one at `index`."""
-        return self.stats[index, : self.count]
+        return self.stats[index][: self.count]
 
     def step_stat(self, name: str) -> NDArray[np.float32]:
         """Returns (count,), one of `schema.STEP_STATS`."""
@@ -252,6 +259,14 @@ class BlockValues:
         if name not in self._statistics:
             raise KeyError(name)
         return block.stat(self._statistics.index(name), name)
+
+
+def _packed(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Returns a copy of `values`, (K, L), or one number in the shape of all of them if they are all the same."""
+    bits = values.view(np.uint32)
+    if bits.size and np.all(bits == bits[0, 0]):
+        return np.broadcast_to(values[0, 0].copy(), values.shape)
+    return values.copy()
 
 
 def _stand_in(name: str, rows: Rows) -> NDArray[np.float32]:

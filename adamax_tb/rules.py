@@ -27,8 +27,9 @@ STILL = 0.05
 #: `HISTORY` earlier records it takes the square.
 EXPLODED = 100.0
 HISTORY = 5
-#: How many layers are looked at together where that takes much memory.
+#: How many layers, or records, are looked at together where that takes much memory.
 LAYERS_AT_ONCE = 64
+RECORDS_AT_ONCE = 2048
 #: A layer whose gradient is below this part of the strongest layer's has a vanished gradient.
 VANISHED = 1e-3
 #: A layer with this part of its units dead is worth a word.
@@ -186,10 +187,13 @@ def nonfinite(run: Run, course: LossCourse) -> Iterator[Finding]:
 
 def _nonfinite_in_records(run: Run) -> dict[int, NDArray[np.bool_]]:
     """Returns step → (L,), which gradients were NaN or infinite in that record or since the one before."""
-    # a norm may overflow while the entries are finite: that is an explosion, not yet this
-    norms = run.stat("gradient_norm_peak")
-    bad = (run.stat("nonfinite") > 0) | (np.isnan(norms) & recorded(norms))
-    return {int(run.steps[t]): bad[t] for t in np.nonzero(bad.any(axis=1))[0]}
+    found: dict[int, NDArray[np.bool_]] = {}
+    for part in run.parts(RECORDS_AT_ONCE):
+        # a norm may overflow while the entries are finite: that is an explosion, not yet this
+        norms = part.stat("gradient_norm_peak")
+        bad = (part.stat("nonfinite") > 0) | (np.isnan(norms) & recorded(norms))
+        found |= {int(part.steps[t]): bad[t] for t in np.nonzero(bad.any(axis=1))[0]}
+    return found
 
 
 def _nonfinite_in_flight(run: Run) -> dict[int, NDArray[np.bool_]]:
@@ -381,15 +385,19 @@ def _ruined_by_update(run: Run, bad: int | None) -> Finding | None:
     """Returns what to say if weights are NaN before update `bad`, the first whose gradient is not finite, if any."""
     if "weight_norm" not in run.statistics:
         return None
-    weights = run.stat("weight_norm")
-    if bad is not None:
-        weights = weights[run.steps < bad]
-    nan = np.isnan(weights) & recorded(weights)
-    (at,) = np.nonzero(nan.any(axis=1))
-    if not at.size:
+    before = run if bad is None else run.until(int(np.searchsorted(run.steps, bad)))
+    first, weights = 0, np.empty(0, np.float32)
+    for part in before.parts(RECORDS_AT_ONCE):
+        norms = part.stat("weight_norm")
+        nan = np.isnan(norms) & recorded(norms)
+        (at,) = np.nonzero(nan.any(axis=1))
+        if at.size:
+            first, weights = first + int(at[0]), np.where(nan[at[0]], norms[at[0]], 0)
+            break
+        first += len(part.steps)
+    (where,) = np.nonzero(np.isnan(weights))
+    if not where.size:
         return None
-    first = at[0]
-    (where,) = np.nonzero(nan[first])
     step, rate = int(run.steps[first]), float(run.step_stat("learning_rate")[first])
     then = f" From step {bad} on they are NaN, too." if bad is not None else ""
     return Finding(
@@ -403,7 +411,7 @@ def _ruined_by_update(run: Run, bad: int | None) -> Finding | None:
             f"gradients are finite until then.{then}"
         ),
         evidence={
-            "weight_norm": float(weights[first, where[0]]),
+            "weight_norm": float(weights[where[0]]),
             "layers": float(len(where)),
             "loss": float(run.loss[first]),
             "learning_rate": rate,

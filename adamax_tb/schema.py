@@ -7,7 +7,7 @@ writes no file.
 import dataclasses
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -386,17 +386,19 @@ class Arrays(dict[str, NDArray[np.float32]]):
 
 
 @dataclass(frozen=True, slots=True)
-class _First:
-    """The first `count` records of other `Values`."""
+class _Part:
+    """Records `start` to `stop` (exclusive) of other `Values`."""
 
     values: Values
-    count: int
+    start: int
+    stop: int
 
     def __getitem__(self, name: str, /) -> NDArray[np.float32]:
-        return self.values.between(name, 0, self.count)
+        return self.values.between(name, self.start, self.stop)
 
     def between(self, name: str, start: int, stop: int, /) -> NDArray[np.float32]:
-        return self.values.between(name, start, min(stop, self.count))
+        end = min(self.start + stop, self.stop)
+        return self.values.between(name, self.start + start, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -480,13 +482,21 @@ class Run:
 
     def until(self, count: int) -> "Run":
         """Returns the run as it was after its first `count` records."""
+        flight = self.flight.until(int(self.steps[count - 1])) if self.flight and count else None
+        return dataclasses.replace(self._part(0, count), flight=flight)
+
+    def parts(self, records: int) -> Iterator["Run"]:
+        """Yields the run in parts of up to so many records, each with the whole flight record."""
+        for start in range(0, len(self.steps), records):
+            yield self._part(start, min(start + records, len(self.steps)))
+
+    def _part(self, start: int, stop: int) -> "Run":
         return dataclasses.replace(
             self,
-            steps=self.steps[:count],
-            wall_times=self.wall_times[:count],
-            flight=self.flight.until(int(self.steps[count - 1])) if self.flight and count else None,
-            _stats=_First(self._stats, count),
-            _step_stats=_First(self._step_stats, count),
+            steps=self.steps[start:stop],
+            wall_times=self.wall_times[start:stop],
+            _stats=_Part(self._stats, start, stop),
+            _step_stats=_Part(self._step_stats, start, stop),
         )
 
     @property

@@ -4,6 +4,7 @@ It reads the event files itself: TensorBoard's data providers give a tag only as
 sample, and cannot say what is new. It speaks no HTTP.
 """
 
+import atexit
 import dataclasses
 import logging
 import threading
@@ -19,6 +20,8 @@ from adamax_tb.schema import Run
 
 #: A run that grows is judged again when this many times as long has passed as judging it took.
 JUDGING_SHARE = 10
+#: How long the end of the process waits for a judgement to end.
+STOP_S = 10.0
 _log = logging.getLogger("tensorboard.optimizer_health")
 
 
@@ -98,11 +101,20 @@ class RunSource:
         ] = {}  # what runs were when they were published
         self._next_judgement: dict[str, float] = {}
         self._ready = threading.Event()
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="optimizer health", daemon=True)
 
     def start(self) -> None:
-        """Starts reading."""
+        """Starts reading, until `stop` or the end of the process."""
         self._thread.start()
+        # a thread that Python's end finds within compiled code takes the process down with an error
+        atexit.register(self.stop)
+
+    def stop(self) -> None:
+        """Stops reading, at the end of what is being read or judged; waits a few seconds for it."""
+        self._stopped.set()
+        self._thread.join(STOP_S)
+        atexit.unregister(self.stop)
 
     def state(self, wait_s: float = 0.0) -> State:
         """Returns what there is now; waits up to `wait_s` seconds for the first reading and judgement to end."""
@@ -110,7 +122,7 @@ class RunSource:
         return self._state
 
     def _follow(self) -> None:
-        while True:
+        while not self._stopped.is_set():
             try:
                 self._read()
                 self._judge()
@@ -127,10 +139,12 @@ class RunSource:
             self._ready.set()
             if not self.reload_interval_s:
                 return
-            time.sleep(self.reload_interval_s)
+            self._stopped.wait(self.reload_interval_s)
 
     def _read(self) -> None:
         for source in self._reader.read():
+            if self._stopped.is_set():
+                return
             self._publish(source)
             self._keep_within_memory()
         there = self._reader.sources
@@ -188,6 +202,8 @@ class RunSource:
     def _judge(self) -> None:
         """Judges the runs that have changed, but for those whose judgement would take too much of the time."""
         for name, served in self._state.runs.items():
+            if self._stopped.is_set():
+                return
             last_step = int(served.run.steps[-1])
             started = time.monotonic()
             if served.judged_step == last_step or started < self._next_judgement.get(name, 0):

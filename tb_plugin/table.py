@@ -24,7 +24,7 @@ class Columns:
     """Which numbers of the records are a table's columns.
 
     Attributes:
-        exact: block → (count, C), without a copy.
+        exact: block → (count, C).
         rows: summary → its `Rows`, (R, C).
         mean: whether a reduced table has the mean.
     """
@@ -37,7 +37,7 @@ class Columns:
 def statistic_columns(index: int) -> Columns:
     """Returns a column for each layer, of the statistic at `index`."""
     return Columns(
-        exact=lambda block: block.stats[index, : block.count],
+        exact=lambda block: block.stats[index][: block.count],
         rows=lambda summary: summary.stats[index],
         mean=False,
     )
@@ -46,7 +46,7 @@ def statistic_columns(index: int) -> Columns:
 def layer_columns(index: int) -> Columns:
     """Returns a column for each statistic, of the layer at `index`."""
     return Columns(
-        exact=lambda block: block.stats[:, : block.count, index].T,
+        exact=lambda block: np.stack([x[: block.count, index] for x in block.stats], axis=1),
         rows=lambda summary: levels.beside(
             [rows.columns(slice(index, index + 1)) for rows in summary.stats]
         ),

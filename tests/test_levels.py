@@ -180,3 +180,17 @@ def test_a_summary_stands_in_for_its_records_with_totals_peaks_and_means():
     assert whole["loss_peak"].tolist() == [2, 3]
     assert whole["loss"].tolist() == [1.5, 2.5]
     np.testing.assert_array_equal(whole["gradient_norm_peak"], [[2], [np.nan]])
+
+
+def test_a_statistic_that_is_one_number_throughout_takes_no_memory_and_reads_the_same():
+    values = np.full((64, 3), NOT_RECORDED, np.float32)
+    for odd in (False, True):
+        values[5, 2] = 7 if odd else NOT_RECORDED
+        (block,) = blocks_of(values, 64)
+        packed = block.packed()
+        assert packed.size_bytes < block.size_bytes or odd
+        for served in ([block], [packed], [packed.before(300)], [summarized(packed, 16)]):
+            high = table(served, per=16)[2]
+            assert (high[0, 2] == 7) == odd
+            assert not recorded(high[1:]).any()
+        np.testing.assert_array_equal(packed.stat(0, "").view(np.uint32), values.view(np.uint32))

@@ -216,11 +216,21 @@ def test_a_later_answer_has_only_what_changed(tmp_path, open_logdir):
     assert [run["name"] for run in unknown["runs"]] == ["a", "live"]
 
 
+def noisy(count, layers):
+    """Statistics of which none is the same number throughout, which would take no memory."""
+    rng = np.random.default_rng(0)
+    return {
+        name: rng.uniform(1, 2, values.shape).astype(np.float32)
+        for name, values in healthy_stats(range(count), layers).items()
+    }
+
+
 def test_beyond_the_memory_limit_older_steps_are_summaries_that_hide_nothing(tmp_path, open_logdir):
     layers = tuple((f"dense_{i}/kernel", (4, 4)) for i in range(60))
-    norms = np.random.default_rng(0).uniform(1, 2, (2000, 60)).astype(np.float32)
+    stats = noisy(2000, layers)
+    norms = stats["gradient_norm"]
     norms[37, 5], norms[38, 6] = 1e9, np.inf
-    write_run(tmp_path / "large", range(1, 2001), {"gradient_norm": norms}, layers=layers)
+    write_run(tmp_path / "large", range(1, 2001), stats, layers=layers)
     write_run(tmp_path / "small", range(1, 101))
     client = open_logdir(tmp_path, "--optimizer_health_memory=4MB")
     large, small = get_json(client, "runs")["runs"]
@@ -246,7 +256,7 @@ def test_beyond_the_memory_limit_older_steps_are_summaries_that_hide_nothing(tmp
 def test_runs_that_were_read_before_make_room_for_others(tmp_path, open_logdir):
     layers = tuple((f"dense_{i}/kernel", (4, 4)) for i in range(60))
     for name in ("a", "b"):
-        write_run(tmp_path / name, range(1, 2001), layers=layers)
+        write_run(tmp_path / name, range(1, 2001), noisy(2000, layers), layers=layers)
     client = open_logdir(tmp_path, "--optimizer_health_memory=12MB")
     until = [run["summarized_until"] for run in get_json(client, "runs")["runs"]]
     assert None not in until

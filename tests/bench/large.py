@@ -20,7 +20,6 @@ What is measured, and how:
 import argparse
 import contextlib
 import itertools
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +29,6 @@ from typing import Any
 
 import browsed
 import numpy as np
-import psutil
 from logdirs import DIRECTORY, EVERY, NAN, SIZES, SPIKE, SPIKES, Size, make, size_bytes
 from served import LOADERS, Server, Table
 
@@ -264,21 +262,10 @@ def attempted(section: Section, case: Case, server: Server) -> Figures:
 def measured(case: Case) -> dict[str, Figure]:
     """Returns the figures of one case by name, printing each as it comes."""
     results: dict[str, Figure] = {}
-    start, before = time.monotonic(), others_s()
     for figure in figures(case):
         results[figure.name] = figure
         print(f"{case.loader}: {figure.name}: {figure.text}", flush=True)
-    cores = (others_s() - before) / (time.monotonic() - start)
-    busy = Figure("cores busy with other work", f"{cores:.1f} of {os.cpu_count()}")
-    return results | {busy.name: busy}
-
-
-def others_s() -> float:
-    """Returns the CPU seconds that this machine has spent on what is not this measurement."""
-    spent = psutil.cpu_times()
-    ours = psutil.Process().cpu_times()  # with those of the processes that have ended
-    total = spent.user + spent.nice + spent.system
-    return total - (ours.user + ours.system + ours.children_user + ours.children_system)
+    return results
 
 
 def table(columns: dict[str, dict[str, Figure]]) -> str:

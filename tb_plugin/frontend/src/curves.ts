@@ -61,7 +61,6 @@ export function curveOf(
   if (index < 0) return null;
   const [low, high] = [show.low, show.high].map(name => (name === null ? -1 : names.indexOf(name)));
   const {per, first, last} = table;
-  const values = points(table, middles(table), index, scale);
   return {
     run: run.name,
     color,
@@ -69,25 +68,37 @@ export function curveOf(
     first,
     last,
     steps: Array.from(first, (step, row) => Math.round((step + last[row]) / 2)),
-    values,
-    ...(per === 0
-      ? {
-          low: low < 0 ? null : points(table, table.low, low, scale),
-          high: high < 0 ? null : points(table, table.high, high, scale),
-        }
-      : {
-          low: filled(points(table, table.low, low < 0 ? index : low, scale), values),
-          high: filled(
-            points(table, table.high, high < 0 ? index : high, scale),
-            points(table, table.high, index, scale),
-          ),
-        }),
+    values: points(table, middles(table), index, scale),
+    ...edgesOf(table, index, low, high, scale),
     spans: [
       ...spansOf(table, index, scale, show.everyStep),
       ...(high < 0 ? [] : spansBetween(table, index, high, scale)),
     ].sort((one, other) => one.firstStep - other.firstStep),
     restarts: run.restarts,
   };
+}
+
+/** The edges of a band, from the columns for them (-1 without one): of several records the lowest and the highest. */
+function edgesOf(
+  table: Table,
+  index: number,
+  low: number,
+  high: number,
+  scale: Scale,
+): Pick<Curve, 'low' | 'high'> {
+  const edge = (plane: Float32Array, at: number): Points => points(table, plane, at, scale);
+  if (table.per === 0) {
+    return {
+      low: low < 0 ? null : edge(table.low, low),
+      high: high < 0 ? null : edge(table.high, high),
+    };
+  }
+  const lowest = edge(table.low, low < 0 ? index : low);
+  const own = edge(table.high, index);
+  const highest = high < 0 ? own : filled(edge(table.high, high), own);
+  const flat = highest.every((value, row) => value === lowest[row]);
+  if (flat && low < 0 && high < 0) return {low: null, high: null};
+  return {low: filled(lowest, points(table, middles(table), index, scale)), high: highest};
 }
 
 /** What a line goes through: the values, of several records their mean. */
@@ -261,10 +272,7 @@ export function bandWords(
   curves: readonly Curve[],
   wholes: readonly Curve[],
 ): string | null {
-  const wide = wholes.some(({low, high}) =>
-    band === undefined ? high?.some((top, row) => top !== low?.[row]) : high !== null,
-  );
-  if (!wide) return null;
+  if (wholes.every(({high}) => high === null)) return null;
   if (mostRecords(wholes) <= 1) return band ?? null;
   const per = mostRecords(curves);
   const line = per > 1 ? `Mean of up to ${formatStep(per)} records.` : 'Every record.';

@@ -52,8 +52,8 @@ export type Entry = Record<Level, Shelf>;
 const NOTHING: Shelf = {held: null, asked: null, failed: null};
 const EMPTY: Entry = {whole: NOTHING, detail: NOTHING};
 
-/** Rows of a detail, which is twice as wide as the zoom. */
-const DETAIL_PIXELS = 2048;
+/** A detail is twice as wide as the zoom, and may have twice the rows of the whole, but no more than so many. */
+const MOST_PIXELS = 2048;
 /** A zoom so many times narrower than a detail's window gets a new detail. */
 const NARROW = 3;
 /** A table that has grown to so many times the rows wanted is fetched anew, with more records a row. */
@@ -93,13 +93,14 @@ function detailAsk(
   {held, asked, failed}: Shelf,
   zoom: Zoom | null,
 ): Ask | null {
-  if (zoom === null || whole?.version !== source.version || !refinable(whole.table, zoom))
-    return null;
+  if (zoom === null || source.pixels === null || whole?.version !== source.version) return null;
+  const pixels = Math.min(MOST_PIXELS, 2 * source.pixels);
+  if (!refinable(whole.table, zoom, pixels)) return null;
   const serves = (other: Pick<Held, 'version' | 'window'>, per = Infinity): boolean =>
     other.version === source.version && fits(other.window, per, zoom, source.lastStep);
   if (asked !== null && serves(asked)) return null;
   if (tried(source, failed) && serves(failed.ask)) return null;
-  const ask = {...about(source), level: 'detail', pixels: DETAIL_PIXELS} as const;
+  const ask = {...about(source), level: 'detail', pixels} as const;
   if (held !== null && serves(held, held.table.per)) {
     const {table, window} = held;
     const end = Math.min(window?.lastStep ?? Infinity, source.lastStep);
@@ -109,7 +110,7 @@ function detailAsk(
   }
   const window = widened(zoom);
   const {firstStep: first, lastStep: last} = window;
-  const wanted = part(source.url, {first, last, pixels: DETAIL_PIXELS});
+  const wanted = part(source.url, {first, last, pixels});
   return {...ask, window, ...wanted, continues: false};
 }
 
@@ -137,11 +138,11 @@ function tried(source: Source, failed: Shelf['failed']): failed is NonNullable<S
 }
 
 /** Whether a finer table of the zoom can be had: rows stand for several records, and it has not too many of them. */
-function refinable(table: Table, zoom: Zoom): boolean {
+function refinable(table: Table, zoom: Zoom, pixels: number): boolean {
   if (table.per <= 1 || table.last.length === 0) return false;
   const {firstStep, lastStep} = widened(zoom);
   const rows = rowOf(table, lastStep) - rowOf(table, firstStep) + 1;
-  return 2 * rows <= DETAIL_PIXELS;
+  return 2 * rows <= pixels;
 }
 
 /** Whether a detail covers the zoom up to the run's end, and is not much coarser than one of its own would be. */

@@ -72,7 +72,8 @@ export type Action =
 
 const MOST_SHOWN = 7;
 const FIRST_STATISTIC = 'gradient_norm';
-const CURVE_PIXELS = 1024;
+/** Rows wanted of a curve's table: curves are narrower than the heat map, and there are seven in a chart. */
+const CURVE_PIXELS = 512;
 /** Sources whose tables are kept though nothing shows them: what is looked at again is there at once. */
 const MOST_SPARE = 6;
 

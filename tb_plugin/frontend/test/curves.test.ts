@@ -219,6 +219,11 @@ test('without means the line goes through the middle', () => {
   assert.deepEqual(reduced('linear', {low: -1, high: 3}).values, [1]);
 });
 
+test('where all records of each point are the same there is no band', () => {
+  const flat = reduced('linear', {low: 1, high: 1, mean: 1}, {low: 2, high: 2, mean: 2});
+  assert.deepEqual([flat.low, flat.high, flat.values], [null, null, [1, 2]]);
+});
+
 test('the band of a statistic reaches from the lowest of the lower edge to the highest of the upper', () => {
   const steps = [[1, 4]] as const;
   const cells = [

@@ -86,7 +86,7 @@ export function Chart(props: Props): JSX.Element {
       />
       {told.band !== null && (
         <p class="hint band">
-          <span class="key" />
+          {curves.some(({high}) => high !== null) && <span class="key" />}
           {told.band}
         </p>
       )}
@@ -120,40 +120,54 @@ function Readout({
   );
 }
 
-/** Keeps a plot in the box; a new one for new lines, the same one while only the zoom or the selected step moves. */
+/** Keeps a plot in the box: a new one for other lines, the same one for other numbers, another window or step. */
 function usePlot(
   box: {current: HTMLDivElement | null},
   width: number,
   plotted: Plotted,
   hovered: (step: number | null) => void,
 ): void {
-  const {curves, range, scale, dark, height, marks, only, step} = plotted;
+  const {curves, wholes, range, axis, scale, dark, height, marks, only, step} = plotted;
   const latest = useRef(plotted);
   latest.current = plotted;
-  const plot = useRef<uPlot | null>(null);
+  const plot = useRef<{made: uPlot; lines: string} | null>(null);
+  const [bottom, top] = range;
+  const lines = curves
+    .map(({run, color}, index) => `${run} ${color} ${banded(curves, wholes, index)}`)
+    .join('\n');
   useEffect(() => {
-    if (box.current === null || width === 0 || curves.length === 0) return;
-    const made = new uPlot(
-      options(latest, width, hovered),
-      aligned(curves, latest.current.axis),
-      box.current,
-    );
-    plot.current = made;
+    if (box.current === null || width === 0 || lines === '') return;
+    const data = aligned(latest.current);
+    const made = new uPlot(options(latest, width, hovered), data, box.current);
+    plot.current = {made, lines};
     return () => {
       plot.current = null;
       made.destroy();
     };
-  }, [box, width, height, curves, range, scale, only, marks, dark, hovered]);
-  const {low, high} = plotted.axis;
-  useLayoutEffect(() => plot.current?.setScale('x', {min: low, max: high}), [low, high]);
-  useEffect(() => plot.current?.redraw(false), [step]);
+  }, [box, width, height, lines, bottom, top, scale, only, marks, dark, hovered]);
+  useLayoutEffect(() => {
+    if (plot.current?.lines !== lines) return;
+    plot.current.made.setData(aligned(latest.current), false);
+    plot.current.made.redraw();
+  }, [curves, lines]);
+  const {low, high} = axis;
+  useLayoutEffect(() => plot.current?.made.setScale('x', {min: low, max: high}), [low, high]);
+  useEffect(() => plot.current?.made.redraw(false), [step]);
+}
+
+/** Whether a curve has a band here or elsewhere in its run. */
+function banded(curves: readonly Curve[], wholes: readonly Curve[], index: number): boolean {
+  return curves[index].high !== null || wholes[index].high !== null;
 }
 
 /** Per run its line, then the lower and upper edge of its band where it has them. */
-function aligned(curves: readonly Curve[], {place, breaks}: StepAxis): uPlot.AlignedData {
-  const tables = curves.map(({steps, values, low, high}): uPlot.AlignedData => {
+function aligned({curves, wholes, axis}: Plotted): uPlot.AlignedData {
+  const {place, breaks} = axis;
+  const tables = curves.map(({steps, values, low, high}, index): uPlot.AlignedData => {
     const places = steps.map(step => place(step) ?? NaN);
-    return high === null ? [places, values] : [places, values, low ?? values, high];
+    if (!banded(curves, wholes, index)) return [places, values];
+    const none = steps.map(() => null);
+    return [places, values, high === null ? none : (low ?? values), high ?? none];
   });
   if (breaks.length === 0) return uPlot.join(tables);
   // No line crosses a break: where a run has no update, it has a gap.
@@ -174,7 +188,7 @@ function options(
   width: number,
   hovered: (step: number | null) => void,
 ): uPlot.Options {
-  const {curves, scale, height, only, range} = latest.current;
+  const {curves, wholes, scale, height, only, range} = latest.current;
   const [low, high] = range;
   const color = pageColors();
   const style = {
@@ -211,7 +225,7 @@ function options(
         values: (_, ticks) => ticks.map(formatNumber),
       },
     ],
-    ...lines(curves),
+    ...linesOf(curves, wholes),
     cursor: {
       y: false,
       sync: {
@@ -232,10 +246,13 @@ function options(
   };
 }
 
-function lines(curves: readonly Curve[]): Pick<uPlot.Options, 'series' | 'bands'> {
+function linesOf(
+  curves: readonly Curve[],
+  wholes: readonly Curve[],
+): Pick<uPlot.Options, 'series' | 'bands'> {
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
-  for (const {run, color, high} of curves) {
+  for (const [index, {run, color}] of curves.entries()) {
     series.push({
       label: run,
       stroke: color,
@@ -243,7 +260,7 @@ function lines(curves: readonly Curve[]): Pick<uPlot.Options, 'series' | 'bands'
       spanGaps: false,
       points: {show: true, size: 4, filter: lonePoints},
     });
-    if (high === null) continue;
+    if (!banded(curves, wholes, index)) continue;
     const lower = series.length;
     const lowEdge = {stroke: 'transparent', width: 0, points: {show: false}};
     const highEdge = {

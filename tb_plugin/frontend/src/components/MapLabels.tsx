@@ -31,13 +31,16 @@ export function MapLabels({layers, layout, first, last, selected, onLayer}: Prop
     () => labelRows(layers, layout.rowHeight, LINE_HEIGHT),
     [layers, layout.rowHeight],
   );
-  const shown = new Set(rows.filter(row => row >= first && row < last));
-  if (selected >= 0) shown.add(selected);
   const height = Math.max(LINE_HEIGHT, layout.rowHeight);
   const top = (row: number): number => labelTop(row, layout.rows, layout.rowHeight, height);
+  // The selected row's label is always there, and makes room for itself.
+  const free = (row: number): boolean =>
+    selected < 0 || Math.abs(top(row) - top(selected)) >= LINE_HEIGHT;
+  const others = rows.filter(row => row >= first && row < last && free(row));
+  const shown = selected < 0 ? others : [...others, selected];
   return (
     <div class="labels">
-      {[...shown].map(row => (
+      {shown.map(row => (
         <button
           type="button"
           key={row}
