@@ -7,7 +7,7 @@ SERVE ?= 1
 PORT ?= 6006
 FRONTEND := $(shell find tb_plugin/frontend/src tb_plugin/frontend/*.json -type f 2>/dev/null)
 
-.PHONY: setup demo test lint bench proto clean
+.PHONY: setup demo test lint bench diagnosis proto clean
 
 setup: $(STAMP)
 
@@ -36,6 +36,9 @@ bench: $(STAMP)
 	$(RUN) tests/bench/apply.py
 	$(RUN) tests/bench/train_step.py
 	$(RUN) tests/bench/large.py
+
+diagnosis: $(STAMP)
+	$(RUN) tests/diagnosis/evaluate.py
 
 # schema_pb2.py is generated; this old a compiler makes code that every protobuf from 4.25 on accepts
 proto:

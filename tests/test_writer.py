@@ -1,15 +1,15 @@
 import os
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from synthetic import ADAMAX, LAYERS, healthy_stats, table, write_flight, write_run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 from tensorboard.compat.proto import summary_pb2
 
-from adamax_tb import read_runs, reader, schema
+from adamax_tb import read_runs, schema
 from adamax_tb.writer import EventWriter, python_records
 
 #: What one record takes while it waits, and room for 40 of them.
@@ -198,9 +198,8 @@ def test_each_tag_of_a_file_has_its_metadata_once(tmp_path):
         write_each(writer, [step])
         write_flight(writer, 4, [step])
     writer.close()
-    values = [
-        value for event in reader._events(Path(writer.path), []) for value in event.summary.value
-    ]
+    events = LegacyEventFileLoader(writer.path).Load()  # TensorBoard's own
+    values = [value for event in events for value in event.summary.value]
     described = [value.tag for value in values if value.HasField("metadata")]
     assert len(described) == len(set(described))
     assert set(described) == {value.tag for value in values}
