@@ -5,7 +5,8 @@ changed on the way, the last set counts; values of a layer that did not exist at
 no file.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -45,12 +46,16 @@ class Assembly:
     """The records of one run, as far as its events were added.
 
     Attributes:
+        generations: counts, for all assemblies that may take each other's place.
         generation: grows whenever records changed that were there before; while it stays, they are only added to.
         replaced: how many records were replaced by resuming from an earlier step.
+        lost: how many records were summarised in one row with some that were replaced, and are gone with these.
     """
 
-    generation: int = 0
+    generations: Iterator[int] = field(default_factory=itertools.count)
+    generation: int = field(init=False)
     replaced: int = 0
+    lost: int = 0
     _table: LayerTable | None = None
     _layers: tuple[str, ...] = ()
     _statistics: tuple[str, ...] = ()
@@ -61,6 +66,9 @@ class Assembly:
     _block_records: int = 0
     _flown: list[_Flown] = field(default_factory=list)
     _tags_there: set[str] = field(default_factory=set)  # of the last record
+
+    def __post_init__(self) -> None:
+        self.generation = next(self.generations)
 
     def add(self, event: event_pb2.Event) -> bool:
         """Takes over what `event` holds of ours; events come in the order they were written.
@@ -102,6 +110,12 @@ class Assembly:
             notes = [
                 *notes,
                 f"{self.replaced} earlier records were replaced when the run was started again from an earlier step.",
+            ]
+        if self.lost:
+            notes = [
+                *notes,
+                f"{self.lost} records around the step at which it was started again had been summarised, and are not "
+                "shown. The files hold them.",
             ]
         blocks = self.blocks()
         values = BlockValues(blocks, self._statistics)
@@ -156,7 +170,7 @@ class Assembly:
                 moved = places(self._statistics, statistics), places(self._layers, layers)
                 shape = len(statistics), len(layers)
                 self._blocks = [block.fitted(*moved, shape) for block in self._blocks]
-                self.generation += 1
+                self.generation = next(self.generations)
         self._table, self._layers, self._statistics = table, layers, statistics
         self._tags = tuple(schema.statistic_tag(name) for name in statistics)
         self._step_places = places(table.step_statistics, STEP_STATS)
@@ -216,15 +230,17 @@ class Assembly:
 
     def _truncate(self, step: int) -> None:
         """Forgets the records from `step` on."""
-        while self._blocks and (
-            not self._blocks[-1].count or int(self._blocks[-1].first_steps[0]) >= step
-        ):
+        while self._blocks and int(self._blocks[-1].first_steps[0]) >= step:
             self.replaced += self._blocks.pop().records
         if self._blocks:
-            whole = self._blocks[-1]
-            self._blocks[-1] = whole.before(step)
-            self.replaced += whole.records - self._blocks[-1].records
-        self.generation += 1
+            whole, kept = self._blocks[-1], self._blocks[-1].before(step)
+            gone = whole.records - kept.records
+            if isinstance(whole, Summary):  # a row may stand for records before the step, too
+                gone -= (straddling := whole.records_across(step))
+                self.lost += straddling
+            self.replaced += gone
+            self._blocks[-1:] = [kept] if kept.count else []
+        self.generation = next(self.generations)
 
     def _fly(self, step: int, wall_time: float, values: dict[str, tensor_pb2.TensorProto]) -> None:
         while self._flown and self._flown[-1].step >= step:

@@ -172,6 +172,12 @@ class Summary:
         """Returns the same summary: none ever changes."""
         return self
 
+    def records_across(self, step: int) -> int:
+        """Returns how many records stand in a row with some before `step` and some from it on; 0 without one."""
+        row = int(np.searchsorted(self.steps, step))
+        across = row < self.count and self.first_steps[row] < step
+        return int(self.step_stats.records[row]) if across else 0
+
     def before(self, step: int) -> "Summary":
         """Returns the rows whose records all lie before `step`."""
         kept = slice(0, int(np.searchsorted(self.steps, step)))
@@ -216,6 +222,7 @@ def summarized(block: Block | Summary, per: int) -> Summary:
     else:
         stats = tuple(levels.merged(rows, group) for rows in block.stats)
         step_stats = levels.merged(block.step_stats, group)
+    _set_since_restart(step_stats, block, starts, ends)
     return Summary(
         room=block.room,
         per=per,
@@ -225,6 +232,22 @@ def summarized(block: Block | Summary, per: int) -> Summary:
         stats=stats,
         step_stats=step_stats,
     )
+
+
+def _set_since_restart(
+    rows: Rows, block: Block | Summary, starts: NDArray[np.intp], ends: NDArray[np.intp]
+) -> None:
+    """Gives each row the updates from the last restart within it to its end: neither a mean nor an extreme is that."""
+    assert rows.mean is not None
+    since = block.step_stat("since_restart")
+    at = np.where(np.isfinite(since), np.arange(block.count), -1)
+    last = np.maximum.reduceat(at, starts)
+    restarted = last >= 0
+    values = np.full(len(starts), NOT_RECORDED)
+    values[restarted] = (since[last] + block.steps[ends] - block.steps[last])[restarted]
+    column = STEP_STATS.index("since_restart")
+    rows.mean[:, column] = values
+    rows.marks[:, column] = np.where(restarted, 0, levels.MISSING)
 
 
 class BlockValues:

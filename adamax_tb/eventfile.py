@@ -81,7 +81,10 @@ class EventFile:
         if self._ended or size_bytes <= self.position:
             return
         with self._open() as file:
-            file.seek(self.position)
+            try:
+                file.seek(self.position)
+            except ValueError as error:  # a web server that sends files only as a whole
+                raise OSError(str(error)) from error
             for record, end in self._records(file):
                 try:
                     event = event_pb2.Event.FromString(record)
@@ -97,14 +100,14 @@ class EventFile:
         """Yields records with the position behind each, up to the first that is not whole."""
         start = file.tell()
         self._torn = False
-        while head := file.read(_HEADER.size):
+        while head := _read(file, _HEADER.size):
             if len(head) < _HEADER.size:
                 break
             size, checksum = _HEADER.unpack(head)
             if masked_crc32c(head[:8]) != checksum or size > _MAX_RECORD_BYTES:
                 self._end(f"{self.name} is damaged at byte {start}; what follows is skipped.")
                 return
-            body = file.read(size + _CHECKSUM.size)
+            body = _read(file, size + _CHECKSUM.size)
             if len(body) < size + _CHECKSUM.size:
                 break
             end = start + _HEADER.size + len(body)
@@ -122,3 +125,10 @@ class EventFile:
 
     def _end(self, note: str) -> None:
         self._ended, self._damage = True, note
+
+
+def _read(file: BinaryIO, size: int) -> bytes:
+    try:
+        return file.read(size)
+    except ValueError as error:  # fsspec's word for a server that does not send parts of files
+        raise OSError(str(error)) from error

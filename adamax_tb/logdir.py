@@ -6,7 +6,7 @@ It lists and opens; it reads nothing.
 import os
 import posixpath
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 
@@ -26,7 +26,7 @@ class FoundFile:
     path: str
     size_bytes: int
     identity: Hashable
-    open: Callable[[], BinaryIO]
+    open: Callable[[], BinaryIO] = field(compare=False)
 
     @property
     def name(self) -> str:
@@ -68,13 +68,16 @@ def _local_files(root: str, errors: dict[str, str] | None) -> Iterator[_Listed]:
         if errors is not None:
             errors[name] = f"Directory {name!r} cannot be listed: {error.strerror}"
 
-    seen: set[str] = set()
+    above: dict[
+        str, frozenset[str]
+    ] = {}  # directory → where it and those that it lies in really are
     for directory, subdirectories, names in os.walk(root, onerror=unlistable, followlinks=True):
         real = os.path.realpath(directory)
-        if real in seen:  # a link that leads back
+        ancestors = above.get(os.path.dirname(directory), frozenset())
+        if real in ancestors:  # a link that leads back
             subdirectories.clear()
             continue
-        seen.add(real)
+        above[directory] = ancestors | {real}
         subdirectories.sort()
         for name in sorted(names):
             if "tfevents" not in name:

@@ -4,6 +4,7 @@ Needs neither TensorFlow nor a running TensorBoard, and changes nothing on disk.
 a `LogDirReader` goes on where it stopped, and gives the same runs as one that starts afresh.
 """
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -86,6 +87,7 @@ class LogDirReader:
 
     def __init__(self, roots: Mapping[str, str | None]) -> None:
         self._roots = roots
+        self._generations = itertools.count()
         self._known: dict[str, RunReader] = {}
         self.sources: dict[str, RunReader] = {}
         self.errors: dict[str, str] = {}
@@ -104,10 +106,15 @@ class LogDirReader:
         self.errors = {}
         found: dict[str, list[FoundFile]] = {}
         for root, group in self._roots.items():
-            for file in event_files(root, group, self.errors):
-                found.setdefault(file.run, []).append(file)
+            try:
+                for file in event_files(root, group, self.errors):
+                    found.setdefault(file.run, []).append(file)
+            except (OSError, ImportError, ValueError) as error:
+                if len(self._roots) == 1:
+                    raise
+                self.errors[group or root] = str(error)
         self._known = {
-            name: self._known.get(name) or RunReader(name)
+            name: self._known.get(name) or RunReader(name, self._generations)
             for name in sorted(found, key=natural_key)
         }
         for name, source in self._known.items():
@@ -133,12 +140,15 @@ class RunReader:
         name: the run's name.
         files: the event files that hold our records, as they were when they were looked at last.
         assembly: what was read of them.
+        caught_up: whether that is all they hold.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, generations: Iterator[int]) -> None:
         self.name = name
         self.files: list[tuple[EventFile, FoundFile]] = []
-        self.assembly = Assembly()
+        self.assembly = Assembly(generations)
+        self.caught_up = False
+        self._generations = generations
         self._failure: Exception | None = None
         self._looked_at: dict[str, tuple[EventFile, FoundFile]] = {}
 
@@ -157,15 +167,17 @@ class RunReader:
         except OSError as error:
             self._failure = error
             return
-        failed_for_good = isinstance(self._failure, ValueError) and unchanged
-        if (self._failure and not failed_for_good) or not _continues(was, self.files):
-            self.assembly = Assembly(generation=self.assembly.generation + 1)
+        if isinstance(self._failure, OSError):  # it goes on where it stopped
+            self._failure = None
+        if (self._failure and not unchanged) or not _continues(was, self.files):
+            self.assembly = Assembly(self._generations)
             self._failure = None
             self.files = [(EventFile(now.name, now.open), now) for _, now in self.files]
             self._looked_at.update((now.path, (file, now)) for file, now in self.files)
 
     def read(self) -> Iterator["RunReader"]:
         """Reads what was added, and yields itself after each stretch of it and at the end."""
+        self.caught_up = False
         try:
             for file, now in self.files if self._failure is None else []:
                 for count, event in enumerate(file.events(now.size_bytes), start=1):
@@ -174,6 +186,7 @@ class RunReader:
                         yield self
         except (OSError, ValueError) as error:
             self._failure = error
+        self.caught_up = True
         yield self
 
     @property
@@ -198,8 +211,13 @@ class RunReader:
 
     def run(self) -> Run | None:
         """Returns the run as far as it was read, None if there is no record or it cannot be read."""
-        notes = [file.note for file, _ in self.files if file.note]
-        return None if self._failure else self.assembly.run(self.name, notes)
+        broken = isinstance(self._failure, ValueError)
+        return None if broken else self.assembly.run(self.name, self.notes)
+
+    @property
+    def notes(self) -> list[str]:
+        """What had to be skipped, sentences."""
+        return [file.note for file, _ in self.files if file.note]
 
 
 def _same(known: tuple[EventFile, FoundFile] | None, now: FoundFile) -> EventFile:

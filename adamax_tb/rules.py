@@ -717,15 +717,20 @@ def verdict(findings: list[Finding]) -> str:
     return min((f.severity for f in findings), key=SEVERITIES.index, default="healthy")
 
 
-def notes(run: Run) -> list[str]:
-    """Returns what to know about `run` beside its findings: what the reader said, what is missing, if it is short."""
+def notes(run: Run, records: int | None = None) -> list[str]:
+    """Returns what to know about `run` beside its findings: what the reader said, what is missing, if it is short.
+
+    Args:
+        run: the run.
+        records: how many it has, if some are summarised.
+    """
     thinned = int(np.nansum(run.step_stat("thinned")))
     gaps = [
         f"{thinned} record{' was' if thinned == 1 else 's were'} thinned while training: the disk was too slow."
     ]
     short = (
         [f"Only {counted_records(run)} so far: too few to judge."]
-        if len(run.steps) < HISTORY
+        if (records or len(run.steps)) < HISTORY
         else []
     )
     return [*run.notes, *(gaps if thinned else []), *short]

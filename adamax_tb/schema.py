@@ -502,9 +502,10 @@ class Run:
     @property
     def restarts(self) -> NDArray[np.int64]:
         """(K,) int64, the updates before which m and u were cleared; of several between two records the last."""
+        since = self.step_stat("since_restart")
         with np.errstate(invalid="ignore"):
-            restarted = self.step_stat("restarts") > 0
-        return self.steps[restarted] - self.step_stat("since_restart")[restarted].astype(np.int64)
+            restarted = (self.step_stat("restarts") > 0) & np.isfinite(since)
+        return self.steps[restarted] - since[restarted].astype(np.int64)
 
     @property
     def restart_count(self) -> int:

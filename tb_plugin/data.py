@@ -10,8 +10,10 @@ import logging
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from adamax_tb.blocks import Blocks, Summary
 from adamax_tb.reader import LogDirReader, RunReader
@@ -37,6 +39,7 @@ class Served:
         layers_since: since which revision it has these layers.
         findings: what the rules say of its records up to `judged_step`, None before it was judged.
         judged_step: the last step that they are about.
+        judged: whether they are about all of it.
     """
 
     run: Run
@@ -46,6 +49,7 @@ class Served:
     layers_since: int
     findings: tuple[Finding, ...] | None = None
     judged_step: int | None = None
+    judged: bool = False
 
     @property
     def summarized_until(self) -> int | None:
@@ -96,9 +100,10 @@ class RunSource:
         self._reader = LogDirReader(roots)
         self._state = State(0, {}, {}, 0, 0, loading=True)
         self._unjudgeable: dict[str, str] = {}
-        self._published: dict[
-            str, tuple[int, int, int, str]
-        ] = {}  # what runs were when they were published
+        self._published: dict[str, tuple[Any, ...]] = {}  # what runs were when they were published
+        self._summaries: Counter[str] = Counter()  # how often something of a run was summarised
+        self._sizes: dict[str, int] = {}  # what their records take
+        self._told: set[str] = set()
         self._next_judgement: dict[str, float] = {}
         self._ready = threading.Event()
         self._stopped = threading.Event()
@@ -134,8 +139,14 @@ class RunSource:
                 self._published.clear()
                 if self._state.runs or self._state.errors != {".": str(error)}:
                     self._change(errors={".": str(error)}, runs={}, loading=False)
-            except Exception:
-                _log.exception("The optimizer health plugin could not read the log directory")
+            except Exception as error:
+                self._tell(error, "The optimizer health plugin could not read the log directory")
+                errors = {
+                    **self._state.errors,
+                    ".": f"The log directory could not be read: {error!r}",
+                }
+                if errors != self._state.errors or self._state.loading:
+                    self._change(errors=errors, loading=False)
             self._ready.set()
             if not self.reload_interval_s:
                 return
@@ -145,8 +156,8 @@ class RunSource:
         for source in self._reader.read():
             if self._stopped.is_set():
                 return
-            self._publish(source)
-            self._keep_within_memory()
+            if self._publish(source):
+                self._keep_within_memory()
         there = self._reader.sources
         gone = self._state.runs.keys() - there.keys()
         errors = dict(self._reader.errors)
@@ -157,18 +168,30 @@ class RunSource:
             self._change(runs=runs, errors=errors, loading=False)
         for name in self._published.keys() - there.keys():
             del self._published[name]
+            self._sizes.pop(name, None)
             self._next_judgement.pop(name, None)
 
-    def _publish(self, source: RunReader) -> None:
-        """Puts the run as it is now in the place of what was served of it, if there is anything new."""
-        assembly = source.assembly
-        now = source.loaded_bytes, assembly.generation, assembly.size_bytes, source.error
-        if self._published.get(source.name) == now:
-            return
-        self._published[source.name] = now
-        run = source.run()
+    def _publish(self, source: RunReader) -> bool:
+        """Puts the run as it is now in the place of what was served of it; returns whether anything was new.
+
+        A run that is read afresh is served as it was until that has caught up.
+        """
+        assembly, name = source.assembly, source.name
         runs = dict(self._state.runs)
-        before = runs.pop(source.name, None)
+        before = runs.pop(name, None)
+        if before is not None and before.generation != assembly.generation and not source.caught_up:
+            return False
+        now = (
+            source.loaded_bytes,
+            assembly.generation,
+            self._summaries[name],
+            source.error,
+            source.notes,
+        )
+        if self._published.get(name) == now:
+            return False
+        self._published[name], self._sizes[name] = now, assembly.size_bytes
+        run = source.run()
         if run is not None:
             revision = self._state.revision + 1
             served = Served(run, assembly.blocks(), assembly.generation, revision, revision)
@@ -181,19 +204,23 @@ class RunSource:
                 served = dataclasses.replace(
                     served, findings=before.findings, judged_step=before.judged_step
                 )
-            runs[source.name] = served
+            runs[name] = served
         order = [name for name in self._reader.sources if name in runs]
         self._change(runs={name: runs[name] for name in order})
+        return True
 
     def _keep_within_memory(self) -> None:
-        sizes = {s.name: s.assembly.size_bytes for s in self._reader.sources.values()}
-        summarized, left = set(), set(sizes)
-        while left and sum(sizes.values()) > self.memory_bytes:
-            largest = max(left, key=sizes.__getitem__)
+        total = sum(self._sizes.values())
+        summarized, left = set(), sorted(self._sizes, key=self._sizes.__getitem__)
+        while left and total > self.memory_bytes:
+            largest = max(left[-2:], key=self._sizes.__getitem__)
             assembly = self._reader.sources[largest].assembly
             if assembly.summarize():
-                sizes[largest] = assembly.size_bytes
+                total += assembly.size_bytes - self._sizes[largest]
+                self._sizes[largest] = assembly.size_bytes
+                self._summaries[largest] += 1
                 summarized.add(largest)
+                left.sort(key=self._sizes.__getitem__)
             else:
                 left.remove(largest)
         for name in summarized:
@@ -206,27 +233,34 @@ class RunSource:
                 return
             last_step = int(served.run.steps[-1])
             started = time.monotonic()
-            if served.judged_step == last_step or started < self._next_judgement.get(name, 0):
+            if served.judged or started < self._next_judgement.get(name, 0):
                 continue
+            findings: tuple[Finding, ...] | None = None
             try:
                 findings = tuple(diagnose(served.run))
                 self._unjudgeable.pop(name, None)
             except Exception as error:
-                _log.exception("Cannot judge run %r", name)
+                self._tell(error, f"Run {name!r} cannot be judged")
                 self._unjudgeable[name] = f"The run cannot be judged: {error!r}"
-                findings = ()
             ended = time.monotonic()
             self._next_judgement[name] = ended + JUDGING_SHARE * (ended - started)
             judged = dataclasses.replace(
                 served,
                 findings=findings,
                 judged_step=last_step,
+                judged=True,
                 revision=self._state.revision + 1,
             )
             self._change(runs={**self._state.runs, name: judged})
         errors = {**self._state.errors, **self._unjudgeable}
         if errors != self._state.errors:
             self._change(errors=errors)
+
+    def _tell(self, error: Exception, what: str) -> None:
+        """Logs an error that should not be, once."""
+        if repr(error) not in self._told:
+            self._told.add(repr(error))
+            _log.error(what, exc_info=error)
 
     def _change(
         self,

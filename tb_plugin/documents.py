@@ -56,7 +56,8 @@ class Documents:
     def _revision(self, since: str | None) -> int:
         """Returns the number of the revision `since`; -1 when it is not one of ours."""
         key, _, number = (since or "").rpartition("-")
-        return int(number) if key == self._source.key and number.isdecimal() else -1
+        ours = key == self._source.key and number.isdecimal() and len(number) < 20
+        return int(number) if ours else -1
 
     def _document(self, name: str, served: Served) -> tuple[int, dict[str, Any]]:
         made = self._made.get(name)
@@ -69,6 +70,7 @@ def _run_document(served: Served, memory_bytes: float) -> dict[str, Any]:
     run = served.run
     course = loss_course(run)
     findings = list(served.findings or ())
+    records = sum(block.records for block in served.blocks)
     return {
         "name": run.name,
         "generation": served.generation,
@@ -81,9 +83,9 @@ def _run_document(served: Served, memory_bytes: float) -> dict[str, Any]:
             for name, shape in zip(run.layers, run.shapes, strict=True)
         ],
         "statistics": list(run.statistics),
-        "first_step": int(run.steps[0]),
+        "first_step": int(served.blocks[0].first_steps[0]),
         "last_step": int(run.steps[-1]),
-        "records": sum(block.records for block in served.blocks),
+        "records": records,
         "summarized_until": served.summarized_until,
         "restarts": run.restarts.tolist(),
         "restart_count": run.restart_count,
@@ -94,7 +96,7 @@ def _run_document(served: Served, memory_bytes: float) -> dict[str, Any]:
         "verdict": None if served.findings is None else verdict(findings),
         "judged_step": served.judged_step,
         "findings": [finding_json(finding) for finding in findings],
-        "notes": [*notes(run), *_memory_note(served, memory_bytes)],
+        "notes": [*notes(run, records), *_memory_note(served, memory_bytes)],
     }
 
 
@@ -104,7 +106,7 @@ def _memory_note(served: Served, memory_bytes: float) -> list[str]:
         return []
     return [
         f"Up to step {until:,} only summaries of several records are kept, their smallest, largest and mean values: "
-        f"all runs together take more than --optimizer_health_memory={memory_bytes / 1e6:,.0f}MB. The files hold "
+        f"all runs together take more than --optimizer_health_memory={memory_bytes / 1e6:.6g}MB. The files hold "
         "everything; start TensorBoard with a larger value to see it."
     ]
 

@@ -202,10 +202,10 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
             first = next(chunks, b"")  # raises where a package is missing
         except ImportError as error:
             raise errors.InvalidArgumentError(str(error)) from error
-        file = re.sub(r"[^\w.-]+", "_", run.name).strip("_.") or "run"
+        file = re.sub(r"[^A-Za-z0-9.-]+", "_", run.name).strip("_.") or "run"
         return wrappers.Response(
             (chunk for part in ([first], chunks) for chunk in part),
-            mimetype=FORMATS[name].mimetype,
+            content_type=FORMATS[name].mimetype,
             headers={
                 "Content-Disposition": f'attachment; filename="{file}{FORMATS[name].extension}"'
             },

@@ -117,7 +117,7 @@ def _slices(blocks: Blocks, window: Window) -> _Slices:
 def _per(blocks: Blocks, slices: _Slices, pixels: int | None) -> int:
     """Returns the smallest power of two that makes no more than `pixels` rows."""
     per = 1
-    largest = sum(block.records for block in blocks)
+    largest = 2 * blocks[0].room * len(blocks)
     while pixels is not None and _row_count(blocks, slices, per) > pixels and per < largest:
         per *= 2
     return per
