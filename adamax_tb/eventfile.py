@@ -45,10 +45,9 @@ class EventFile:
         # a file of ours has it in its name, whatever else was done to it
         self._ours: bool | None = True if name.endswith(schema.PLUGIN_NAME) else None
 
-    @property
-    def note(self) -> str:
-        """What had to be skipped, a sentence; "" if nothing."""
-        if self._torn and not self._damage:
+    def note(self, growing: bool = False) -> str:
+        """Returns what had to be skipped, a sentence; "" if nothing. Of a file that is `growing` the end is to come."""
+        if self._torn and not self._damage and not growing:
             return (
                 f"{self.name} ends within a record: it is being written, or its writer was killed."
             )

@@ -99,7 +99,9 @@ def _remote_files(root: str) -> Iterator[_Listed]:
     try:
         import fsspec
     except ImportError as error:
-        raise ImportError(f"Reading {root} needs fsspec: pip install fsspec") from error
+        raise ImportError(
+            f"Reading {root} needs fsspec, with what it says for such an address: pip install 'fsspec[http]'"
+        ) from error
     files, base = fsspec.core.url_to_fs(root)
     files.invalidate_cache()
     if not files.exists(base):

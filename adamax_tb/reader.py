@@ -78,6 +78,7 @@ class LogDirReader:
 
     Args:
         roots: directory or address → what the names of its runs begin with, or None.
+        again: whether it will be asked again: then the torn end of a file is no news until that has stopped growing.
 
     Attributes:
         sources: the runs by name, in natural order, those that hold our data or cannot be read.
@@ -85,8 +86,9 @@ class LogDirReader:
         total_bytes: what the files of the runs hold together.
     """
 
-    def __init__(self, roots: Mapping[str, str | None]) -> None:
+    def __init__(self, roots: Mapping[str, str | None], again: bool = False) -> None:
         self._roots = roots
+        self._again = again
         self._generations = itertools.count()
         self._known: dict[str, RunReader] = {}
         self.sources: dict[str, RunReader] = {}
@@ -114,7 +116,7 @@ class LogDirReader:
                     raise
                 self.errors[group or root] = str(error)
         self._known = {
-            name: self._known.get(name) or RunReader(name, self._generations)
+            name: self._known.get(name) or RunReader(name, self._generations, self._again)
             for name in sorted(found, key=natural_key)
         }
         for name, source in self._known.items():
@@ -143,8 +145,10 @@ class RunReader:
         caught_up: whether that is all they hold.
     """
 
-    def __init__(self, name: str, generations: Iterator[int]) -> None:
+    def __init__(self, name: str, generations: Iterator[int], again: bool) -> None:
         self.name = name
+        self._again = again
+        self._growing: set[str] = set()
         self.files: list[tuple[EventFile, FoundFile]] = []
         self.assembly = Assembly(generations)
         self.caught_up = False
@@ -157,6 +161,9 @@ class RunReader:
         before, was = self._looked_at, self.files
         in_order = sorted(found, key=lambda file: file.name)
         self._looked_at = {now.path: (_same(before.get(now.path), now), now) for now in in_order}
+        sizes = {path: file.size_bytes for path, (_, file) in before.items()}
+        grown = {file.path for file in in_order if sizes.get(file.path) != file.size_bytes}
+        self._growing = grown if self._again else set()
         unchanged = [(p, f) for p, (_, f) in before.items()] == [(f.path, f) for f in in_order]
         try:
             self.files = [
@@ -195,8 +202,8 @@ class RunReader:
         reason = str(self._failure or "")
         if not reason and not self.assembly.size_bytes:
             # a file that is named like ours, without a whole record, is an error and not nothing
-            own = [f.note for f, _ in self.files if f.note and f.name.endswith(schema.PLUGIN_NAME)]
-            reason = "; ".join(own)
+            own = [f for f in self.files if f[0].name.endswith(schema.PLUGIN_NAME)]
+            reason = "; ".join(self._notes(own))
         return f"Run {self.name!r} cannot be read: {reason}" if reason else ""
 
     @property
@@ -217,7 +224,11 @@ class RunReader:
     @property
     def notes(self) -> list[str]:
         """What had to be skipped, sentences."""
-        return [file.note for file, _ in self.files if file.note]
+        return self._notes(self.files)
+
+    def _notes(self, files: Iterable[tuple[EventFile, FoundFile]]) -> list[str]:
+        notes = (file.note(growing=now.path in self._growing) for file, now in files)
+        return [note for note in notes if note]
 
 
 def _same(known: tuple[EventFile, FoundFile] | None, now: FoundFile) -> EventFile:

@@ -97,7 +97,7 @@ class RunSource:
         self.key = uuid.uuid4().hex[:8]
         self.reload_interval_s = max(0.0, reload_interval_s)
         self.memory_bytes = memory_bytes
-        self._reader = LogDirReader(roots)
+        self._reader = LogDirReader(roots, again=reload_interval_s > 0)
         self._state = State(0, {}, {}, 0, 0, loading=True)
         self._unjudgeable: dict[str, str] = {}
         self._published: dict[str, tuple[Any, ...]] = {}  # what runs were when they were published

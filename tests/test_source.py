@@ -245,3 +245,17 @@ def test_served_runs_are_not_changed_in_place(tmp_path):
     assert served == kept
     assert np.all(served.run.stat("u_mean") == 1)
     assert len(source.state().runs["a"].run.steps) == 30
+
+
+def test_the_torn_end_of_a_growing_file_is_no_news(tmp_path):
+    path = write_run(tmp_path / "a", range(1, 41))
+    with open(path, "rb") as file:
+        whole = file.read()
+    reader = LogDirReader({str(tmp_path): None}, again=True)
+    notes = []
+    for size in (0.5, 0.7, 0.7, 1):
+        with open(path, "wb") as file:
+            file.write(whole[: int(size * len(whole))])
+        list(reader.read())
+        notes.append(len(reader.sources["a"].notes))
+    assert notes == [0, 0, 1, 0]
