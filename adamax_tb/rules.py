@@ -202,8 +202,12 @@ def _nonfinite_in_flight(run: Run) -> dict[int, NDArray[np.bool_]]:
         return {}
     norms, flown = run.flight.gradient_norm, run.flight.steps
     peaks, counts = run.stat("gradient_norm_peak"), run.stat("nonfinite")
-    before = np.searchsorted(run.steps, flown, side="right") - 1
-    overflowed = (np.isinf(peaks) & ~(counts > 0))[before] & (before >= 0)[:, None]
+    # a norm overflows, no entry does, if the record before says so, or the one that covers the update: entries that
+    # are infinite would have turned the weights into NaN by then
+    overflows = np.pad(np.isinf(peaks) & ~(counts > 0), ((1, 1), (0, 0)))
+    before = np.searchsorted(run.steps, flown, side="right")
+    covering = np.searchsorted(run.steps, flown) + 1
+    overflowed = overflows[before] | overflows[covering]
     bad = (np.isnan(norms) & recorded(norms)) | (np.isinf(norms) & ~overflowed)
     bad &= _confirmed(run, ~np.isfinite(peaks) | (counts > 0))
     return {int(flown[i]): bad[i] for i in np.nonzero(bad.any(axis=1))[0]}

@@ -461,6 +461,23 @@ def test_an_infinite_norm_of_a_flight_is_no_nan_if_the_record_counts_none(tmp_pa
     assert [(f.rule, f.first_step) for f in diagnose(run)] == [("nonfinite", 104)]
 
 
+def test_an_infinite_norm_between_records_is_no_nan_if_the_weights_stay_finite(tmp_path):
+    norms = norms_with(10, l3=[1, 1, 1, np.inf, 1, 1, 1, 1, 1, 1])
+    for count, found in ((0, []), (5, [("nonfinite", 94)])):
+        peaks, counts = np.ones((10, 4), np.float32), np.zeros((10, 4), np.float32)
+        peaks[9, 3], counts[9, 3] = np.inf, count
+        directory = tmp_path / str(count)
+        flight = {"steps": range(91, 101), "gradient_norm": norms}
+        write_run(
+            directory / "run",
+            TENS,
+            {"gradient_norm_peak": peaks, "nonfinite": counts},
+            flight=flight,
+        )
+        findings = diagnose(read_runs(directory)["run"])
+        assert [(f.rule, f.first_step) for f in findings if f.rule == "nonfinite"] == found
+
+
 def test_a_nan_of_a_flight_that_the_next_record_does_not_know_is_of_a_replaced_past(tmp_path):
     norms = norms_with(9, l3=[*[1] * 6, np.nan, np.nan, np.nan])
     losses = [*[1] * 6, np.nan, np.inf, 1]
