@@ -323,12 +323,10 @@ class Recording:
 
     def _table(self) -> schema.LayerTable:
         recorder = self.recorder
-        with warnings.catch_warnings():  # the numbers are wanted, not what cannot be saved
-            warnings.simplefilter("ignore")
-            config = recorder.optimizer.get_config()
+        config = _config(recorder.optimizer)
         config["learning_rate"] = self._learning_rate
-        if not config["use_ema"]:
-            del config["ema_momentum"]
+        if not config.get("use_ema"):
+            config.pop("ema_momentum", None)
         if "lazy_rows" in config:
             config["lazy_rows"] = 1
         names = schema.unique_names([v.path for v in recorder.variables])
@@ -352,6 +350,17 @@ class Recording:
             },
             every=recorder.every,
         )
+
+
+def _config(optimizer: Any) -> dict[str, Any]:
+    """Returns the optimizer's arguments, empty where one cannot be saved, such as a schedule without `get_config`."""
+    with warnings.catch_warnings():  # the numbers are wanted, not what cannot be saved
+        warnings.simplefilter("ignore")
+        try:
+            config: dict[str, Any] = optimizer.get_config()
+        except Exception:
+            return {}
+    return config
 
 
 def _host(value: Any) -> Any:

@@ -197,3 +197,15 @@ def test_a_frozen_layer_is_no_row_and_one_without_gradient_is_not_recorded(tmp_p
     unused = run.layers.index("unused/kernel")
     assert np.all(run.stat("weight_norm")[:, unused].view(np.uint32) == 0x7FFFFFFF)
     assert np.all(run.stat("weight_norm")[:, run.layers.index("used/kernel")] > 0)
+
+
+@pytest.mark.parametrize("optimizer", [adamax_tb.AdaMax, keras.optimizers.SGD])
+def test_a_schedule_that_cannot_be_saved_is_recorded_as_any_other(tmp_path, optimizer):
+    class Schedule(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step):
+            return 0.01
+
+    fit(classifier(optimizer(Schedule())), adamax_tb.OptimizerHealth(tmp_path / "a", every=1))
+    run = adamax_tb.read_runs(tmp_path)["a"]
+    assert run.hyperparameters["learning_rate"] == pytest.approx(0.01)
+    assert len(run.steps) > 1
