@@ -1,4 +1,4 @@
-# make demo · make test · make lint · make bench · make setup     (README says what they do)
+# make demo · make test · make lint · make bench · make diagnosis · make setup     (README says what they do)
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
