@@ -765,7 +765,12 @@ def _dead(run: Run) -> NDArray[np.float32]:
     """Returns (T, L), the fraction of dead units, 0 where it was not recorded."""
     if "dead_units" not in run.statistics:
         return np.zeros((len(run.steps), len(run.layers)), np.float32)
-    return np.nan_to_num(run.stat("dead_units"), nan=0.0)
+    result = np.empty((len(run.steps), len(run.layers)), np.float32)
+    at = 0
+    for part in run.parts(RECORDS_AT_ONCE):
+        result[at : at + len(part.steps)] = np.nan_to_num(part.stat("dead_units"), nan=0.0)
+        at += len(part.steps)
+    return result
 
 
 def _growth(
@@ -815,7 +820,8 @@ def _usual_so_far(
 
 def _clip_norm(run: Run, before: int) -> float:
     """Returns the median gradient norm of all layers together over the records before index `before`."""
-    norms = run.stat("gradient_norm")[: max(1, before)].astype(np.float64)
-    whole = np.sqrt(np.nansum(np.square(norms), axis=1))
+    parts = run.until(max(1, before)).parts(RECORDS_AT_ONCE)
+    squares = (np.square(part.stat("gradient_norm"), dtype=np.float64) for part in parts)
+    whole = np.sqrt(np.concatenate([np.nansum(square, axis=1) for square in squares]))
     finite = whole[np.isfinite(whole) & (whole > 0)]
     return float(np.median(finite)) if finite.size else 1.0
