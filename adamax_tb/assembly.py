@@ -70,11 +70,8 @@ class Assembly:
     def __post_init__(self) -> None:
         self.generation = next(self.generations)
 
-    def add(self, event: event_pb2.Event) -> bool:
+    def add(self, event: event_pb2.Event) -> None:
         """Takes over what `event` holds of ours; events come in the order they were written.
-
-        Returns:
-            Whether it held anything.
 
         Raises:
             ValueError: a layer table is not of this format.
@@ -85,17 +82,16 @@ class Assembly:
             if value.tag.startswith(_PREFIX)
         }
         if not values:
-            return False
+            return
         table = values.pop(schema.LAYERS_TAG, None)
         if table is not None:
             self._take_table(_table(table))
         if self._table is None:
-            return False
+            return
         if schema.FLIGHT_STEP_TAG in values:
             self._fly(event.step, event.wall_time, values)
         elif schema.STEP_TAG in values or not values.keys().isdisjoint(self._tags):
             self._record(event.step, event.wall_time, values)
-        return True
 
     @property
     def size_bytes(self) -> int:

@@ -18,7 +18,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import orjson
@@ -95,12 +95,6 @@ def parquet_chunks(runs: Sequence[Run]) -> Iterator[bytes]:
         ImportError: there is no pyarrow.
     """
     return _parquet(_optional("pyarrow", "parquet"), _optional("pyarrow.parquet", "parquet"), runs)
-
-
-def write_parquet(runs: Sequence[Run], file: BinaryIO) -> None:
-    """Writes what `parquet_chunks` yields."""
-    for chunk in parquet_chunks(runs):
-        file.write(chunk)
 
 
 FORMATS: Mapping[str, Format] = {

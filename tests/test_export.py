@@ -29,7 +29,6 @@ from adamax_tb.export import (
     csv_chunks,
     json_chunks,
     parquet_chunks,
-    write_parquet,
 )
 
 #: What is hard to write down: the edges of float32, of powers of two and ten, and of plain notation.
@@ -233,13 +232,6 @@ def test_parquet_holds_every_bit_and_nulls_only_what_was_not_recorded(recorded):
             assert bits(filled)[kept].tolist() == np.array(want)[kept].tolist()
     for name in ("run", "layer"):
         assert pa.types.is_dictionary(table.schema.field(name).type)
-
-
-def test_write_parquet_writes_the_chunks(recorded):
-    runs = recorded(first=hard_run())
-    file = io.BytesIO()
-    write_parquet(runs, file)
-    assert file.getvalue() == joined(parquet_chunks, runs)
 
 
 def test_json_holds_every_bit_and_all_that_is_known_of_a_run(recorded):
