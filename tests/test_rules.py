@@ -267,7 +267,7 @@ def test_a_finding_is_valid_json_whatever_its_numbers(tmp_path):
     for finding in diagnose(recorded(tmp_path, stats, loss)):
         text = json.dumps(finding_json(finding), allow_nan=False)
         assert set(json.loads(text)) == {
-            "rule", "severity", "layer", "first_step", "last_step", "message", "evidence", "suggestion",
+            "rule", "severity", "layer", "first_step", "last_step", "message", "evidence", "suggestion", "reference", "consequences",
         }  # fmt: skip
 
 

@@ -1,0 +1,27 @@
+"""Diagnosis: what a run's statistics say about its optimizer's health.
+
+A rule is a pure function from a `Run` to `Finding`s, in a file of its own; `diagnosis` lists them and tells their story
+in order of cause. Thresholds are relative to the run's own history and to the layers beside; whether the loss suffers
+decides the severity.
+"""
+
+from adamax_tb.rules.course import LossCourse, loss_course
+from adamax_tb.rules.diagnosis import RULES, diagnose, notes
+from adamax_tb.rules.finding import SEVERITIES, Finding, Severity, finding_json, verdict
+from adamax_tb.rules.gradients import HISTORY
+from adamax_tb.rules.wording import counted_records
+
+__all__ = [
+    "HISTORY",
+    "RULES",
+    "SEVERITIES",
+    "Finding",
+    "LossCourse",
+    "Severity",
+    "counted_records",
+    "diagnose",
+    "finding_json",
+    "loss_course",
+    "notes",
+    "verdict",
+]

@@ -1,0 +1,69 @@
+"""`exploding-gradient`: the gradient grew to many times its own earlier size."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from adamax_tb.rules.course import LossCourse
+from adamax_tb.rules.finding import Finding, Severity
+from adamax_tb.rules.gradients import EXPLODED, growth_of, kernels_of, usual_norm, usual_so_far
+from adamax_tb.rules.wording import spelled
+from adamax_tb.schema import Run
+
+
+def exploding_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
+    """The gradient grew to many times its own earlier size, and the loss suffered."""
+    if course.known and not course.suffered:
+        return  # gradients may grow while learning goes on
+    peaks, norms = run.stat("gradient_norm_peak"), run.stat("gradient_norm")
+    growth, exploded = growth_of(norms, peaks)
+    (at,) = np.nonzero(exploded.any(axis=1))
+    if not at.size:
+        return
+    first = int(at[0])
+    usual = usual_so_far(norms[: first + 1].astype(np.float64))[0][-1]
+    tail = peaks[-min(5, len(peaks) - first) :]
+    with np.errstate(invalid="ignore"):
+        # an explosion stays, or it ends in units that are dead; a spike passes
+        ended = (tail >= EXPLODED * usual) | (tail == 0) | ~np.isfinite(tail)
+    if np.mean(ended.any(axis=1)) < 0.5:
+        return
+    candidates = [i for i in kernels_of(run) if exploded[first, i]] or list(range(len(run.layers)))
+    layer = max(candidates, key=lambda i: growth[first, i])
+    course_of_layer = growth[:, layer]
+    largest = float(course_of_layer.max())
+    later = (
+        f"up to {spelled(largest)} times" if np.isfinite(largest) else "beyond the range of float32"
+    )
+    severity: Severity = "critical" if course.known else "warning"
+    clip = usual_norm(run, first)
+    rate = float(run.step_stat("learning_rate")[first])
+    first_rate = float(run.step_stat("learning_rate")[0])
+    raised = f" (it was {first_rate:.2g} at step {run.steps[0]})" if rate > 1.5 * first_rate else ""
+    yield Finding(
+        rule="exploding-gradient",
+        severity=severity,
+        layer=run.layers[layer],
+        first_step=int(run.steps[first]),
+        last_step=int(run.steps[-1]),
+        message=(
+            f"The gradient of {run.layers[layer]} explodes: at step {run.steps[first]} it is "
+            f"{spelled(growth[first, layer])} times its usual size, later {later}, "
+            f"and "
+            f"{course.described()}."
+        ),
+        evidence={
+            "gradient_norm_peak": float(peaks[first, layer]),
+            "usual_gradient_norm": float(usual[layer]),
+            "growth": float(growth[first, layer]),
+            "largest_growth": largest,
+            "learning_rate": rate,
+            "loss_first": course.first,
+            "loss_last": course.last,
+        },
+        suggestion=(
+            f"Lower the learning rate: at step {run.steps[first]} it is {rate:.2g}{raised}; try "
+            f"{min(rate / 10, first_rate):.2g}. If single batches cause it, clip at the usual size as well: "
+            f"{run.optimizer}(..., global_clipnorm={clip:.2g})."
+        ),
+    )

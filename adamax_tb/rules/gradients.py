@@ -1,0 +1,87 @@
+"""What several rules ask of the gradients of a run."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adamax_tb.schema import Run
+
+#: A gradient this many times its own earlier mean has exploded, if that is beyond its usual scatter; with fewer than
+#: `HISTORY` earlier records it takes the square.
+EXPLODED = 100.0
+HISTORY = 5
+
+
+#: How many layers, or records, are looked at together where that takes much memory.
+LAYERS_AT_ONCE = 64
+RECORDS_AT_ONCE = 2048
+
+
+def kernels_of(run: Run) -> list[int]:
+    """Returns the indices of the variables that are matrices or more, in model order."""
+    return [i for i, shape in enumerate(run.shapes) if len(shape) >= 2]
+
+
+def dead_fractions(run: Run) -> NDArray[np.float32]:
+    """Returns (T, L), the fraction of dead units, 0 where it was not recorded."""
+    if "dead_units" not in run.statistics:
+        return np.zeros((len(run.steps), len(run.layers)), np.float32)
+    result = np.empty((len(run.steps), len(run.layers)), np.float32)
+    at = 0
+    for part in run.parts(RECORDS_AT_ONCE):
+        result[at : at + len(part.steps)] = np.nan_to_num(part.stat("dead_units"), nan=0.0)
+        at += len(part.steps)
+    return result
+
+
+def growth_of(
+    norms: NDArray[np.float32], peaks: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Returns (T, L) twice: how many times each layer's usual norm its peak is, and whether that is an explosion.
+
+    A run of a thousand layers takes gigabytes in double precision at once: it goes by some layers at a time.
+    """
+    growth, exploded = np.zeros(norms.shape), np.zeros(norms.shape, np.bool_)
+    for start in range(0, norms.shape[1], LAYERS_AT_ONCE):
+        some = slice(start, start + LAYERS_AT_ONCE)
+        usual, limit = usual_so_far(norms[:, some].astype(np.float64))
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            times = np.where(usual > 0, peaks[:, some] / usual, 0.0)
+        growth[:, some] = np.where(np.isnan(times), 0.0, times)
+        exploded[:, some] = growth[:, some] >= limit
+    return growth, exploded
+
+
+def usual_so_far(
+    norms: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns what each layer's norm usually was before each record, and what growth over that is an explosion.
+
+    Args:
+        norms: (T, L); entries that are 0 or not finite do not count.
+
+    Returns:
+        usual: (T, L), the geometric mean of the earlier norms; 0 without any.
+        limit: (T, L), `EXPLODED`, or four standard deviations of the earlier norms' logarithms if that is more.
+    """
+    counted = np.isfinite(norms) & (norms > 0)
+    logs = np.log(np.where(counted, norms, 1.0))
+    count = np.cumsum(counted, axis=0)[:-1]
+    mean = np.cumsum(logs, axis=0)[:-1] / np.maximum(count, 1)
+    square = np.cumsum(np.square(logs), axis=0)[:-1] / np.maximum(count, 1)
+    scatter = np.sqrt(np.maximum(square - np.square(mean), 0))
+    usual = np.zeros_like(norms)
+    usual[1:] = np.where(count > 0, np.exp(mean), 0.0)
+    limit = np.full_like(norms, EXPLODED**2)
+    with np.errstate(over="ignore"):
+        known = np.maximum(EXPLODED, np.exp(4 * scatter))
+    limit[1:] = np.where(count >= HISTORY, known, EXPLODED**2)
+    return usual, limit
+
+
+def usual_norm(run: Run, before: int) -> float:
+    """Returns the median gradient norm of all layers together over the records before index `before`."""
+    parts = run.until(max(1, before)).parts(RECORDS_AT_ONCE)
+    squares = (np.square(part.stat("gradient_norm"), dtype=np.float64) for part in parts)
+    whole = np.sqrt(np.concatenate([np.nansum(square, axis=1) for square in squares]))
+    finite = whole[np.isfinite(whole) & (whole > 0)]
+    return float(np.median(finite)) if finite.size else 1.0

@@ -1,0 +1,13 @@
+"""Numbers and counts as messages spell them."""
+
+from adamax_tb.schema import Run
+
+
+def counted_records(run: Run) -> str:
+    """Returns "1 record" or "12 records"."""
+    return f"{len(run.steps)} record{'' if len(run.steps) == 1 else 's'}"
+
+
+def spelled(value: float) -> str:
+    """Returns `value` to three digits: "1,860" and "2.5e+14", not "1.86e+03"."""
+    return f"{float(f'{value:.3g}'):,.0f}" if 1e3 <= value < 1e6 else f"{value:.3g}"
