@@ -135,7 +135,8 @@ def test_an_explosion_is_judged_without_regard_to_units(tmp_path, factor):
 
 
 def test_a_gradient_that_leaves_a_plateau_has_not_exploded(tmp_path):
-    assert diagnose(recorded(tmp_path, growing(), FLAT)) == []
+    stats = gradient(growing()["gradient_norm"] * np.float32(1e-8))
+    assert diagnose(recorded(tmp_path, stats, FLAT)) == []
 
 
 def test_growth_within_a_gradients_usual_scatter_is_no_explosion(tmp_path):
@@ -148,7 +149,7 @@ def test_growth_within_a_gradients_usual_scatter_is_no_explosion(tmp_path):
 def test_an_explosion_that_passed_is_none(tmp_path):
     stats = growing()
     stats["gradient_norm_peak"][85:] = 1
-    assert diagnose(recorded(tmp_path, stats, RISING)) == []
+    assert "exploding-gradient" not in [f.rule for f in diagnose(recorded(tmp_path, stats, RISING))]
 
 
 def test_an_explosion_beyond_float32_is_spelled_as_such(tmp_path):
@@ -181,7 +182,9 @@ def test_a_tiny_gradient_is_fine_while_the_loss_falls(tmp_path):
 def test_a_tiny_gradient_in_the_last_layer_does_not_vanish_backwards(tmp_path):
     norms = ones()
     norms[:, 2] = 1e-7
-    assert diagnose(recorded(tmp_path, gradient(norms), FLAT)) == []
+    (finding,) = diagnose(recorded(tmp_path, gradient(norms), FLAT))
+    assert finding.rule == "vanishing-gradient"
+    assert "on its way forward: what reaches dense_2/kernel" in finding.message
 
 
 def dead(layers, since=30, fraction=1.0):
@@ -199,7 +202,7 @@ def test_a_dead_layer_is_named_not_the_one_that_starves_behind_it(tmp_path):
         "dense_1/kernel",
     )
     assert finding.first_step == 31
-    assert "4 of 4 units" in finding.message
+    assert "All 4 units" in finding.message
 
 
 def test_of_layers_that_are_dead_as_a_whole_the_last_is_named(tmp_path):
@@ -250,12 +253,13 @@ def test_an_adam_run_is_judged_by_the_same_rules(tmp_path):
     assert "Adam(" in diagnose(run)[0].suggestion
 
 
-def test_critical_findings_come_first_then_the_earliest(tmp_path):
+def test_an_explosion_that_ends_in_nan_is_one_story(tmp_path):
     counts = ones(0)
-    counts[20:, 0] = 1
-    counts[:80] = 0
+    counts[80:, 0] = 1
     found = diagnose(recorded(tmp_path, {**growing(), "nonfinite": counts}, RISING))
-    assert [f.rule for f in found] == ["exploding-gradient", "nonfinite"]
+    assert [f.rule for f in found] == ["exploding-gradient"]
+    assert [f.rule for f in found[0].consequences] == ["nonfinite"]
+    assert found[0].first_step < found[0].consequences[0].first_step == 81
     assert verdict(found) == "critical"
     assert verdict([]) == "healthy"
 
@@ -359,8 +363,19 @@ def test_how_the_gradient_grew_before_it_was_lost_is_said(tmp_path):
     steps = range(101, 101 + len(growing))
     lost = [1.0] * (len(growing) - 1) + [np.nan]
     run = flown(tmp_path, {"steps": steps, "gradient_norm": norms_with(30, l2=growing, l0=lost)})
-    (finding,) = diagnose(run)
-    assert (finding.layer, finding.first_step) == ("dense_2/kernel", 130)
+    (story,) = diagnose(run)
+    (finding,) = story.consequences
+    assert (story.rule, story.layer, story.first_step) == (
+        "exploding-gradient",
+        "dense_2/kernel",
+        118,
+    )
+    assert "within 12 updates it grows from 3.1 to 2.4e+18" in story.message
+    assert (finding.rule, finding.layer, finding.first_step) == (
+        "nonfinite",
+        "dense_2/kernel",
+        130,
+    )
     assert "In the 12 updates before, its gradient grew from 3.1 to 2.4e+18." in finding.message
     assert finding.evidence["growth_before"] == pytest.approx(2.4e18 / 3.1)
     assert finding.evidence["gradient_norm_before"] == pytest.approx(2.4e18)
@@ -391,7 +406,8 @@ def test_growth_beyond_float32_is_spelled_as_such(tmp_path):
         {"gradient_norm_peak": stats},
         flight={"steps": range(101, 106), "gradient_norm": norms_with(5, l3=grown)},
     )
-    (finding,) = [f for f in diagnose(read_runs(tmp_path)["run"]) if f.rule == "nonfinite"]
+    (story,) = diagnose(read_runs(tmp_path)["run"])
+    (finding,) = [f for f in story.consequences if f.rule == "nonfinite"]
     assert finding.first_step == 105
     assert "In the 4 updates before, its gradient grew from 1 beyond" in finding.message
 
@@ -439,7 +455,9 @@ def test_a_flight_tells_what_came_before_the_record_of_the_nan(tmp_path):
             "gradient_norm": norms_with(7, l3=[1, 2, 30, 400, 5e3, 6e4, np.nan]),
         },
     )
-    (finding,) = diagnose(read_runs(tmp_path)["run"])
+    (story,) = diagnose(read_runs(tmp_path)["run"])
+    (finding,) = story.consequences
+    assert (story.rule, finding.rule) == ("exploding-gradient", "nonfinite")
     assert (finding.layer, finding.first_step) == ("dense_2/bias", 107)
     assert finding.evidence["nonfinite"] == 5
     assert "At step 106 all were finite. In the 5 updates before" in finding.message

@@ -6,7 +6,7 @@ decides the severity.
 """
 
 from adamax_tb.rules.course import LossCourse, loss_course
-from adamax_tb.rules.diagnosis import RULES, diagnose, notes
+from adamax_tb.rules.diagnosis import RULE_NAMES, RULES, diagnose, notes
 from adamax_tb.rules.finding import SEVERITIES, Finding, Severity, finding_json, verdict
 from adamax_tb.rules.gradients import HISTORY
 from adamax_tb.rules.wording import counted_records
@@ -14,6 +14,7 @@ from adamax_tb.rules.wording import counted_records
 __all__ = [
     "HISTORY",
     "RULES",
+    "RULE_NAMES",
     "SEVERITIES",
     "Finding",
     "LossCourse",

@@ -1,15 +1,23 @@
-"""How a run's loss went."""
+"""The course of a run: how its loss went, and how far its steps could have brought it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from adamax_tb.rules.descent import Descent, descent
 from adamax_tb.schema import Run
 
 #: A loss that fell by less than this part of its first value has not been learned.
 LEARNED = 0.1
 #: A loss that changed by less than this part over the second half of a run stands still.
 STILL = 0.05
+#: A run that kept more than this part of its first loss is failing; of more than the other, it does poorly.
+FAILING = 0.5
+POOR = 0.25
+#: A loss within this part of what guessing gives is that.
+CHANCE = 0.03
+#: An update that promises more than so many times the first loss is one that a spike made.
+SPIKE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +29,14 @@ class LossCourse:
         best: the lowest median of a few records in a row.
         middle: the median of a few records half way.
         last: the median of the last few records; NaN or infinite when they are.
+        chance: what a classifier's loss is that gives every class the same probability; NaN of other networks.
     """
 
     first: float
     best: float
     middle: float
     last: float
+    chance: float = np.nan
 
     @property
     def known(self) -> bool:
@@ -36,7 +46,7 @@ class LossCourse:
     @property
     def learned(self) -> bool:
         """Whether training brought the loss down by `LEARNED`, and kept at least half of what it had gained."""
-        fell = self.first - self.last >= LEARNED * abs(self.first)
+        fell = self.first - self.last >= LEARNED * abs(self.first) and not self.guessing
         return bool(fell and not self.gave_back)
 
     @property
@@ -44,6 +54,36 @@ class LossCourse:
         """Whether the loss had fallen and then lost more than half of what it had gained."""
         gain = self.first - self.best
         return bool(gain >= LEARNED * abs(self.first) and not self.first - self.last >= gain / 2)
+
+    @property
+    def remaining(self) -> float:
+        """The part of the first loss that is left: 0 of a loss that went to 0, 1 of one that did not fall.
+
+        Infinite when the loss is, or is NaN; NaN when it is not known.
+        """
+        if not self.known:
+            return np.nan
+        if not np.isfinite(self.last):
+            return np.inf
+        if self.guessing:
+            return 1.0
+        return 1.0 - (self.first - self.last) / max(abs(self.first), 1e-30)
+
+    @property
+    def guessing(self) -> bool:
+        """Whether the loss fell from a bad beginning to `chance` and stands there: no input makes a difference."""
+        near = abs(self.last - self.chance) <= CHANCE * self.chance
+        return bool(near and self.flat and self.first > 2 * self.chance)
+
+    @property
+    def failing(self) -> bool:
+        """Whether most of the first loss is left."""
+        return bool(self.remaining > FAILING)
+
+    @property
+    def poor(self) -> bool:
+        """Whether much of the first loss is left."""
+        return bool(self.remaining > POOR)
 
     @property
     def suffered(self) -> bool:
@@ -61,6 +101,10 @@ class LossCourse:
         """Returns the course in words, as the end of a sentence."""
         if not self.known:
             return "the loss is not known"
+        if self.guessing:
+            return (
+                f"the loss fell to {self.last:.3g}, which is what guessing gives, and stands there"
+            )
         if self.learned:
             return f"the loss fell from {self.first:.3g} to {self.last:.3g}"
         if self.first - self.best >= LEARNED * abs(self.first):
@@ -74,7 +118,7 @@ def loss_course(run: Run) -> LossCourse:
     known = loss[~np.isnan(loss)]
     if not known.size:
         return LossCourse(*[np.nan] * 4)
-    few = max(1, min(5, len(loss) // 4))
+    few = max(1, min(5, len(loss) // 4), len(loss) // 20)
     medians = np.median(np.lib.stride_tricks.sliding_window_view(loss, few), axis=1)
     finite = medians[np.isfinite(medians)]
     first = float(known[0])
@@ -83,4 +127,61 @@ def loss_course(run: Run) -> LossCourse:
         best=min(first, float(finite.min(initial=np.inf))),
         middle=float(medians[len(medians) // 2]),
         last=float(medians[-1]),
+        chance=_chance(run),
     )
+
+
+def _chance(run: Run) -> float:
+    """Returns the logarithm of the number of outputs, NaN of fewer than two."""
+    outputs = next((shape[-1] for shape in reversed(run.shapes) if shape), 1)
+    return float(np.log(outputs)) if outputs >= 2 else np.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How a run went.
+
+    Attributes:
+        loss: how its loss went.
+        descent: what its updates promised.
+        updates: how many it made.
+        fresh: whether it began with an untrained network, as far as the biases of its last layer show.
+    """
+
+    loss: LossCourse
+    descent: Descent
+    updates: int
+    fresh: bool
+
+    @property
+    def promised(self) -> float:
+        """What all updates promised, as a part of the first loss; NaN where it is not known."""
+        return self.descent.whole / max(abs(self.loss.first), 1e-30)
+
+    @property
+    def pace(self) -> float:
+        """What an update promised on average, as a part of the first loss; of a single one `SPIKE` at most counts."""
+        first = max(abs(self.loss.first), 1e-30)
+        return self.descent.capped(SPIKE * first) / first / max(self.updates, 1)
+
+
+def course_of(run: Run) -> Course:
+    """Returns the course of `run`, which has a record."""
+    updates = int(run.steps[-1] - run.steps[0]) + 1
+    return Course(loss_course(run), descent(run), updates, _fresh(run))
+
+
+def _fresh(run: Run) -> bool:
+    """Tells whether the last bias was 0 before the first update, as Keras initializes it: all of it is that update.
+
+    A network without any bias is taken to be untrained when its first update is recorded.
+    """
+    biases = [i for i, layer in enumerate(run.layers) if layer.endswith(("/bias", "/beta"))]
+    if (
+        run.steps[0] != 1
+        or not biases
+        or not {"update_ratio", "weight_norm"} <= set(run.statistics)
+    ):
+        return bool(run.steps[0] == 1)
+    first = {name: float(run.stat(name)[0, biases[-1]]) for name in ("update_ratio", "weight_norm")}
+    return first["weight_norm"] == 0 or not first["update_ratio"] < 0.5

@@ -1,65 +1,145 @@
 """`dead-units`: units that no input gives a gradient any more."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from adamax_tb.rules.course import LossCourse
+from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
-from adamax_tb.rules.gradients import dead_fractions
-from adamax_tb.schema import Run, layer_group
+from adamax_tb.rules.gradients import dead_fractions, groups_of, kernels_of
+from adamax_tb.schema import Run, layer_group, recorded
 
-#: A layer with this part of its units dead is worth a word.
+#: A layer with this part of its units dead is worth a word, and with this one it is dead as a whole.
 DEAD_UNITS = 0.5
+WHOLE = 0.99
+#: Fewer updates without a gradient say nothing; units that are dead in part are judged after so many in all.
+UPDATES = 40
+UPDATES_IN_PART = 100
+LU = "Lu, Shin, Su and Karniadakis, Dying ReLU and Initialization, 2020: https://arxiv.org/abs/1903.06733"
 
 
-def dead_units(run: Run, course: LossCourse) -> Iterator[Finding]:
+@dataclass(frozen=True, slots=True)
+class DeadLayer:
+    """A layer, by its `kernel`, with a `fraction` of its units dead since record `since`."""
+
+    kernel: int
+    since: int
+    fraction: float
+
+    @property
+    def whole(self) -> bool:
+        """Whether no unit is alive."""
+        return self.fraction >= WHOLE
+
+
+def dead_units(run: Run, course: Course) -> Iterator[Finding]:
     """Units of a layer have stopped getting any gradient: they give the same output whatever goes in."""
-    if "dead_units" not in run.statistics:
-        return
-    fractions = dead_fractions(run)
-    groups: dict[str, list[int]] = {}
-    for i, layer in enumerate(run.layers):
-        groups.setdefault(layer_group(layer), []).append(i)
-    # a layer without input has a dead kernel but a live bias: all of a layer's variables must agree
+    norms, kernels = run.stat("gradient_norm"), kernels_of(run)
+    watched = [i for i in kernels if recorded(norms[:, i]).any()]
+    zero = norms == 0
+    # all kernels at exactly 0, batch after batch: the outputs are the same for every input
+    lasting = _last(zero[:, watched].all(axis=1)) >= max(1, len(run.steps) // 3)
+    constant = bool(watched) and lasting and course.updates >= UPDATES
+    if constant and zero[-1].all() and not course.loss.failing:
+        return  # nothing is left to be learned
+    if not constant:
+        zero &= ~(run.stat("gradient_norm_peak") > 0)  # nor between the records
+    layers = _dead_layers(run, zero, constant)
+    whole = [layer for layer in layers if layer.whole]
+    for layer in layers:
+        if layer in whole[:-1]:
+            continue  # what lies before a layer that is dead as a whole gets no gradient either
+        yield _finding(run, course, layer, constant and layer.whole)
+
+
+def _dead_layers(run: Run, zero: NDArray[np.bool_], constant: bool) -> list[DeadLayer]:
+    """Returns the layers with dead units, in model order.
+
+    A layer without input has a dead kernel but a live bias, so all of its variables must agree. One whose gradient was
+    0 from the beginning while the next layer has some is not dead, but cut off.
+    """
+    fractions, kernels = dead_fractions(run), kernels_of(run)
     found = []
-    for members in groups.values():
-        kernel = next((i for i in members if len(run.shapes[i]) >= 2), None)
+    for members in groups_of(run).values():
+        kernel = next((i for i in members if i in kernels), None)
         if kernel is None:
             continue
-        dead = fractions[:, members].min(axis=1) >= DEAD_UNITS
-        since = len(dead) - (int(np.argmin(dead[::-1])) if not dead.all() else len(dead))
-        if since < len(dead) - 1 and run.steps[-1] - run.steps[since] >= 20:
-            found.append((kernel, since))
-    whole = [kernel for kernel, _ in found if fractions[-1, kernel] >= 0.99]
-    for kernel, since in found:
-        fraction = float(fractions[-1, kernel])
-        if kernel in whole[:-1]:
-            continue  # what lies before a layer that is dead as a whole gets no gradient either
-        if course.learned:
-            severity: Severity = "info"
-        else:
-            severity = "critical" if fraction >= 0.9 and course.known else "warning"
-        units = run.shapes[kernel][-1]
-        yield Finding(
-            rule="dead-units",
-            severity=severity,
-            layer=run.layers[kernel],
-            first_step=int(run.steps[since]),
-            last_step=int(run.steps[-1]),
-            message=(
-                f"{round(fraction * units)} of {units} units of {layer_group(run.layers[kernel])} are dead: no input "
-                f"gives them a gradient since step {run.steps[since]}, and {course.described()}."
-            ),
-            evidence={
-                "dead_units": fraction,
-                "units": float(units),
-                "gradient_norm": float(run.stat("gradient_norm")[-1, kernel]),
-                "loss_first": course.first,
-                "loss_last": course.last,
-            },
-            suggestion=(
-                "Use leaky_relu or gelu, whose gradient is nowhere 0, or keep units from dying: biases that start "
-                "at 0, inputs scaled to zero mean and unit variance, and a lower learning rate."
-            ),
+        whole = zero[:, members].all(axis=1)
+        dead = whole | (fractions[:, members].min(axis=1) >= DEAD_UNITS)
+        since = len(dead) - _last(dead)
+        later = [i for i in kernels if i > kernel and i not in members]
+        if whole.all() and later and not zero[:, later[0]].all():
+            continue
+        lasting = since < len(dead) - 1 and run.steps[-1] - run.steps[since] >= UPDATES
+        if lasting or (constant and whole[-1]):
+            fraction = 1.0 if whole[-1] else float(fractions[-1, kernel])
+            found.append(DeadLayer(kernel, since, fraction))
+    return found
+
+
+def _last(held: NDArray[np.bool_]) -> int:
+    """Returns over how many of the last records it held without a break."""
+    return len(held) if held.all() else int(np.argmin(held[::-1]))
+
+
+def _severity(course: Course, layer: DeadLayer, constant: bool) -> Severity:
+    """Returns how bad that is: a layer that is dead in part is none while the loss falls."""
+    loss = course.loss
+    if constant:
+        return "critical" if loss.known else "warning"
+    if not loss.known:
+        return "warning"
+    if layer.whole and loss.failing:
+        return "warning" if loss.learned else "critical"
+    stuck = not loss.learned and loss.flat and course.updates >= UPDATES_IN_PART
+    if stuck:
+        return "critical" if layer.fraction >= 0.9 else "warning"
+    return "info"
+
+
+def _finding(run: Run, course: Course, layer: DeadLayer, constant: bool) -> Finding:
+    name, units = layer_group(run.layers[layer.kernel]), run.shapes[layer.kernel][-1]
+    since = int(run.steps[layer.since])
+    count = "All" if layer.whole else str(round(layer.fraction * units))
+    what = ", and with them the network's output is the same for every input" if constant else ""
+    unweighted = "weight_norm" in run.statistics and run.stat("weight_norm")[-1, layer.kernel] == 0
+    return Finding(
+        rule="dead-units",
+        severity=_severity(course, layer, constant),
+        layer=run.layers[layer.kernel],
+        first_step=since,
+        last_step=int(run.steps[-1]),
+        message=(
+            f"{count}{' of' if count != 'All' else ''} {units} units of {name} are dead: no input gives them a "
+            f"gradient since step {since}{what}, and {course.loss.described()}."
+        ),
+        evidence={
+            "dead_units": layer.fraction,
+            "units": float(units),
+            "gradient_norm": float(run.stat("gradient_norm")[-1, layer.kernel]),
+            "loss_first": course.loss.first,
+            "loss_last": course.loss.last,
+        },
+        suggestion=_remedy(run, name, since, bool(unweighted)),
+        reference=LU,
+    )
+
+
+def _remedy(run: Run, name: str, since: int, unweighted: bool) -> str:
+    if unweighted:
+        return (
+            f"The weights of {name} are all 0, so every unit is the same and gives nothing: leave "
+            "kernel_initializer at its default, 'glorot_uniform', or take 'he_normal' with relu."
         )
+    if since <= run.steps[min(1, len(run.steps) - 1)]:
+        return (
+            f"They were dead from the beginning: let the biases of {name} start at 0, and scale the inputs to zero "
+            "mean and unit variance. leaky_relu or gelu, whose gradient is nowhere 0, cannot die."
+        )
+    rate = float(run.step_stat("learning_rate")[int(np.searchsorted(run.steps, since))])
+    return (
+        f"Large steps killed them: lower the learning rate, {rate:.2g} at step {since}, to {rate / 10:.2g}. leaky_relu "
+        "or gelu, whose gradient is nowhere 0, can come back."
+    )

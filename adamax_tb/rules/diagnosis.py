@@ -1,51 +1,68 @@
 """Diagnosis: what all rules together say of a run."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from adamax_tb.rules.course import LossCourse, loss_course
+from adamax_tb.rules.course import Course, course_of
 from adamax_tb.rules.dead_units import dead_units
+from adamax_tb.rules.descent import descent
+from adamax_tb.rules.epsilon_dominated import epsilon_dominated
 from adamax_tb.rules.exploding_gradient import exploding_gradient
-from adamax_tb.rules.finding import SEVERITIES, Finding
+from adamax_tb.rules.finding import Finding
+from adamax_tb.rules.frozen_layer import frozen_layer
 from adamax_tb.rules.gradients import HISTORY
+from adamax_tb.rules.learning_rate import learning_rate_too_high, learning_rate_too_low
 from adamax_tb.rules.nonfinite import nonfinite
+from adamax_tb.rules.not_learning import not_learning
 from adamax_tb.rules.skipped_steps import skipped_steps
+from adamax_tb.rules.spike_stall import spike_stall
+from adamax_tb.rules.story import told
+from adamax_tb.rules.untouched_rows import untouched_rows
 from adamax_tb.rules.vanishing_gradient import vanishing_gradient
 from adamax_tb.rules.wording import counted_records
 from adamax_tb.schema import Run
 
 #: Statistics without which there is no diagnosis.
 NEEDED = {"gradient_norm", "gradient_norm_peak", "nonfinite"}
-RULES: tuple[Callable[[Run, LossCourse], Iterator[Finding]], ...] = (
-    nonfinite,
-    exploding_gradient,
-    vanishing_gradient,
-    dead_units,
-    skipped_steps,
-)
+
+#: By the names that findings give them.
+RULES: dict[str, Callable[[Run, Course], Iterator[Finding]]] = {
+    "nonfinite": nonfinite,
+    "exploding-gradient": exploding_gradient,
+    "vanishing-gradient": vanishing_gradient,
+    "dead-units": dead_units,
+    "learning-rate-too-high": learning_rate_too_high,
+    "learning-rate-too-low": learning_rate_too_low,
+    "spike-stall": spike_stall,
+    "skipped-steps": skipped_steps,
+    "epsilon-dominated": epsilon_dominated,
+    "frozen-layer": frozen_layer,
+    "untouched-rows": untouched_rows,
+}
+#: The last one is for what no other explains.
+RULE_NAMES: tuple[str, ...] = (*RULES, "not-learning")
 
 
 def diagnose(run: Run) -> list[Finding]:
-    """Returns what all `RULES` find in `run`: critical first, then by first step.
+    """Returns what is wrong with `run`: first causes, each with its consequences, the most severe first.
 
-    What follows a gradient that is not finite is its doing: other rules judge the records before it. A loss that an
-    explosion brought beyond float32 is the explosion's doing.
+    What follows a gradient that is not finite is its doing: other rules judge the records before it.
     """
-    if not set(run.statistics) >= NEEDED:
+    if not set(run.statistics) >= NEEDED or not len(run.steps):
         return []
-    course = loss_course(run)
+    course = course_of(run)
     findings = list(nonfinite(run, course))
     if findings and findings[0].layer is not None:
         run = run.until(int(np.searchsorted(run.steps, findings[0].first_step)))
     if len(run.steps):
-        others = [f for rule in RULES if rule is not nonfinite for f in rule(run, course)]
-        exploded = [f.first_step for f in others if f.rule == "exploding-gradient"]
-        lost = [
-            f for f in findings if f.layer is None and min(exploded, default=np.inf) <= f.first_step
-        ]
-        findings = [f for f in findings if f not in lost] + others
-    return sorted(findings, key=lambda f: (SEVERITIES.index(f.severity), f.first_step))
+        course = dataclasses.replace(course, descent=descent(run))
+        others = (rule for name, rule in RULES.items() if name != "nonfinite")
+        findings += [finding for rule in others for finding in rule(run, course)]
+    if all(finding.severity == "info" for finding in findings):
+        findings += not_learning(run, course)
+    return told(findings)
 
 
 def notes(run: Run, records: int | None = None) -> list[str]:

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from adamax_tb.rules.course import LossCourse
+from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
 from adamax_tb.rules.gradients import EXPLODED, growth_of, kernels_of, usual_norm, usual_so_far
 from adamax_tb.rules.wording import spelled
 from adamax_tb.schema import Run
 
 
-def exploding_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
+def exploding_gradient(run: Run, course: Course) -> Iterator[Finding]:
     """The gradient grew to many times its own earlier size, and the loss suffered."""
-    if course.known and not course.suffered:
+    if course.loss.known and not course.loss.suffered:
         return  # gradients may grow while learning goes on
     peaks, norms = run.stat("gradient_norm_peak"), run.stat("gradient_norm")
     growth, exploded = growth_of(norms, peaks)
@@ -35,7 +35,7 @@ def exploding_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
     later = (
         f"up to {spelled(largest)} times" if np.isfinite(largest) else "beyond the range of float32"
     )
-    severity: Severity = "critical" if course.known else "warning"
+    severity: Severity = "critical" if course.loss.known else "warning"
     clip = usual_norm(run, first)
     rate = float(run.step_stat("learning_rate")[first])
     first_rate = float(run.step_stat("learning_rate")[0])
@@ -50,7 +50,7 @@ def exploding_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
             f"The gradient of {run.layers[layer]} explodes: at step {run.steps[first]} it is "
             f"{spelled(growth[first, layer])} times its usual size, later {later}, "
             f"and "
-            f"{course.described()}."
+            f"{course.loss.described()}."
         ),
         evidence={
             "gradient_norm_peak": float(peaks[first, layer]),
@@ -58,8 +58,8 @@ def exploding_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
             "growth": float(growth[first, layer]),
             "largest_growth": largest,
             "learning_rate": rate,
-            "loss_first": course.first,
-            "loss_last": course.last,
+            "loss_first": course.loss.first,
+            "loss_last": course.loss.last,
         },
         suggestion=(
             f"Lower the learning rate: at step {run.steps[first]} it is {rate:.2g}{raised}; try "

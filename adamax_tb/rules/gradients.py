@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from adamax_tb.schema import Run
+from adamax_tb.schema import Run, layer_group
 
 #: A gradient this many times its own earlier mean has exploded, if that is beyond its usual scatter; with fewer than
 #: `HISTORY` earlier records it takes the square.
@@ -17,8 +17,23 @@ RECORDS_AT_ONCE = 2048
 
 
 def kernels_of(run: Run) -> list[int]:
-    """Returns the indices of the variables that are matrices or more, in model order."""
-    return [i for i, shape in enumerate(run.shapes) if len(shape) >= 2]
+    """Returns the indices of the variables that are matrices or more, in model order.
+
+    The bias of several attention heads is a matrix, too, but no kernel.
+    """
+    return [
+        i
+        for i, (layer, shape) in enumerate(zip(run.layers, run.shapes, strict=True))
+        if len(shape) >= 2 and "bias" not in layer.rsplit("/", 1)[-1]
+    ]
+
+
+def groups_of(run: Run) -> dict[str, list[int]]:
+    """Returns layer → the indices of its variables, in model order."""
+    groups: dict[str, list[int]] = {}
+    for i, layer in enumerate(run.layers):
+        groups.setdefault(layer_group(layer), []).append(i)
+    return groups
 
 
 def dead_fractions(run: Run) -> NDArray[np.float32]:

@@ -7,14 +7,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from adamax_tb.rules.course import LossCourse
+from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
-from adamax_tb.rules.gradients import RECORDS_AT_ONCE, usual_norm
+from adamax_tb.rules.gradients import EXPLODED, RECORDS_AT_ONCE, usual_norm
 from adamax_tb.rules.wording import spelled
 from adamax_tb.schema import Run, recorded
 
 #: A gradient that grew by this factor in the updates before it was lost had been growing.
 GREW = 10.0
+
+PASCANU = (
+    "Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks, 2013: "
+    "https://arxiv.org/abs/1211.5063"
+)
+FORMATS = (
+    "Goldberg, What every computer scientist should know about floating-point arithmetic, 1991: "
+    "https://docs.oracle.com/cd/E19957-01/806-3568/ncg_goldberg.html"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class LostLoss:
         return f"{kind} between steps {self.after} and {self.step}"
 
 
-def nonfinite(run: Run, course: LossCourse) -> Iterator[Finding]:
+def nonfinite(run: Run, course: Course) -> Iterator[Finding]:
     """A gradient entry was NaN or infinite: the update that follows ruins the weights; or the loss was."""
     bad = {**_nonfinite_in_flight(run), **_nonfinite_in_records(run)}
     ruined = _ruined_by_update(run, min(bad, default=None))
@@ -63,6 +72,7 @@ def nonfinite(run: Run, course: LossCourse) -> Iterator[Finding]:
         yield ruined
     elif bad:
         yield _nonfinite_gradient(run, bad)
+        yield from _exploded_before(run, course, bad)
     else:
         yield from _nonfinite_loss(run, course)
 
@@ -138,6 +148,43 @@ def _nonfinite_gradient(run: Run, bad: Mapping[int, NDArray[np.bool_]]) -> Findi
     )
 
 
+def _exploded_before(
+    run: Run, course: Course, bad: Mapping[int, NDArray[np.bool_]]
+) -> Iterator[Finding]:
+    """The flight record shows what records are too far apart for: the gradient exploded on its way to NaN."""
+    step = min(bad)
+    layer = int(np.nonzero(bad[step])[0][-1])
+    growth = _growth_before(run, step, layer)
+    if growth is None or not growth.factor >= EXPLODED:
+        return
+    rate = _at(run, step, "learning_rate")
+    clip = usual_norm(run, int(np.searchsorted(run.steps, step)))
+    yield Finding(
+        rule="exploding-gradient",
+        severity="critical",
+        layer=run.layers[layer],
+        first_step=max(1, step - growth.updates),
+        last_step=step,
+        message=(
+            f"The gradient of {run.layers[layer]} explodes: within {growth.updates} updates it grows from "
+            f"{spelled(growth.first)} to {spelled(growth.last)}, and at step {step} it is no number any more."
+        ),
+        evidence={
+            "gradient_norm_first": growth.first,
+            "gradient_norm_last": growth.last,
+            "growth": growth.factor,
+            "updates": float(growth.updates),
+            "learning_rate": rate,
+            "loss_first": course.loss.first,
+        },
+        suggestion=(
+            f"Lower the learning rate: at step {step} it is {rate:.2g}; try {rate / 10:.2g}. If single batches cause "
+            f"it, clip at the usual size as well: {run.optimizer}(..., global_clipnorm={clip:.2g})."
+        ),
+        reference=PASCANU,
+    )
+
+
 def _nonfinite_remedy(step: int, growth: GrowthBefore | None, rate: float, clip_norm: float) -> str:
     clip = f"global_clipnorm={clip_norm:.2g}"
     if growth is None:
@@ -192,7 +239,7 @@ def _growth_before(run: Run, step: int, layer: int) -> GrowthBefore | None:
     return GrowthBefore(len(norms) - int(small[-1]), float(norms[small[-1]]), float(norms[-1]))
 
 
-def _nonfinite_loss(run: Run, course: LossCourse) -> Iterator[Finding]:
+def _nonfinite_loss(run: Run, course: Course) -> Iterator[Finding]:
     """The loss was NaN or infinite while the gradients were finite."""
     losses = _nonfinite_losses(run)
     if not losses:
@@ -209,7 +256,7 @@ def _nonfinite_loss(run: Run, course: LossCourse) -> Iterator[Finding]:
     again = f" At step {run.steps[-1]} it is finite again." if passed else ""
     yield Finding(
         rule="nonfinite",
-        severity="warning" if passed and not course.suffered else "critical",
+        severity="warning" if passed and not course.loss.suffered else "critical",
         layer=None,
         first_step=first.step,
         last_step=losses[-1].step,

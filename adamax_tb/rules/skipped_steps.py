@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from adamax_tb.rules.course import LossCourse
+from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.schema import Run
 
@@ -18,7 +18,7 @@ SCALED = 100
 SETTLING = 30
 
 
-def skipped_steps(run: Run, course: LossCourse) -> Iterator[Finding]:
+def skipped_steps(run: Run, course: Course) -> Iterator[Finding]:
     """Loss scaling goes on throwing batches away.
 
     A few at the beginning are how it finds its scale, and one at a time how it tries a larger one.
@@ -36,7 +36,7 @@ def skipped_steps(run: Run, course: LossCourse) -> Iterator[Finding]:
     scales = ""
     if not np.isnan(from_scale + to_scale):
         scales = f", with a scale that went from {_power(from_scale)} to {_power(to_scale)}"
-    failed = course.known and not course.learned
+    failed = course.loss.known and not course.loss.learned
     yield Finding(
         rule="skipped-steps",
         severity="critical" if overflows or failed else "warning",
@@ -45,7 +45,7 @@ def skipped_steps(run: Run, course: LossCourse) -> Iterator[Finding]:
         last_step=int(run.steps[last]),
         message=(
             f"Loss scaling throws away {count:.0f} of {of:.0f} batches ({100 * count / of:.2g} %) from step "
-            f"{run.steps[first]} to {run.steps[last]}{scales}, and {course.described()}."
+            f"{run.steps[first]} to {run.steps[last]}{scales}, and {course.loss.described()}."
         ),
         evidence={
             "skipped_steps": count,
@@ -53,8 +53,8 @@ def skipped_steps(run: Run, course: LossCourse) -> Iterator[Finding]:
             "part": count / of,
             "loss_scale_first": from_scale,
             "loss_scale_last": to_scale,
-            "loss_first": course.first,
-            "loss_last": course.last,
+            "loss_first": course.loss.first,
+            "loss_last": course.loss.last,
         },
         suggestion=(
             "Find the operation that overflows and give its layer dtype='float32': even with a scale below 1 these "

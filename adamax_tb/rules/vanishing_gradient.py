@@ -1,65 +1,209 @@
-"""`vanishing-gradient`: early layers get a tiny part of the gradient of later ones."""
+"""`vanishing-gradient`: the gradient gets lost on its way back through the layers, on the way forward, or over time."""
 
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
-from adamax_tb.rules.course import LossCourse
-from adamax_tb.rules.dead_units import DEAD_UNITS
-from adamax_tb.rules.finding import Finding
-from adamax_tb.rules.gradients import dead_fractions, kernels_of
+from adamax_tb.rules.course import Course
+from adamax_tb.rules.finding import Finding, Severity
+from adamax_tb.rules.gradients import dead_fractions, groups_of, kernels_of
 from adamax_tb.schema import Run
 
-#: A layer whose gradient is below this part of the strongest layer's has a vanished gradient.
+#: A layer whose gradient is below this part of the strongest layer's has a vanished gradient; the larger part holds
+#: where the loss does not fall.
 VANISHED = 1e-3
+VANISHED_AND_FAILING = 3e-3
+#: An output kernel whose gradient is below this part of its bias's gets inputs that are as good as 0.
+SILENT = 0.04
+#: A gradient that fell below this part of its first, while the loss did not fall, has vanished over time.
+COLLAPSED = 0.01
+#: A layer with this part of its units dead gets no gradient for that reason.
+DEAD = 0.5
+#: Fewer updates say nothing yet, and of the loss so many.
+UPDATES = 20
+UPDATES_OF_LOSS = 50
+
+GLOROT = (
+    "Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010: "
+    "https://proceedings.mlr.press/v9/glorot10a.html"
+)
+HE = "He, Zhang, Ren and Sun, Delving Deep into Rectifiers, 2015: https://arxiv.org/abs/1502.01852"
 
 
-def vanishing_gradient(run: Run, course: LossCourse) -> Iterator[Finding]:
-    """The gradient of early layers is a tiny part of the later layers', and the loss does not fall, or no further.
+def vanishing_gradient(run: Run, course: Course) -> Iterator[Finding]:
+    """The gradient of early layers is a tiny part of the later layers', or of what it was, and the loss stands.
 
     AdaMax and Adam hide this: their update stays near the learning rate however small the gradient is.
     """
     kernels = kernels_of(run)
-    if (course.learned and not course.flat) or len(kernels) < 2:
+    if not kernels or course.updates < UPDATES:
         return
-    sizes = np.array([np.prod(run.shapes[i]) for i in kernels], np.float32)
-    rms = run.stat("gradient_norm")[:, kernels] / np.sqrt(sizes)
-    deepest = np.argmax(np.where(np.isfinite(rms), rms, np.float32(0)), axis=1)
+    if not (course.loss.failing or course.loss.flat or not course.loss.known):
+        return
+    entries = _per_entry(run, kernels)
+    for way in (_back, _forward, _over_time):
+        finding = way(run, course, kernels, entries)
+        if finding is not None:
+            yield finding
+            return
+
+
+def _per_entry(run: Run, kernels: list[int]) -> NDArray[np.float64]:
+    """Returns (T, K), the gradient's root mean square over the entries that have any: rows not looked up have none."""
+    sizes = np.array([np.prod(run.shapes[i]) for i in kernels], np.float64)
+    norms = run.stat("gradient_norm")[:, kernels].astype(np.float64)
+    active = np.ones_like(norms)
+    if "gradient_zeros" in run.statistics:
+        zeros = run.stat("gradient_zeros")[:, kernels].astype(np.float64)
+        active = np.maximum(1 - np.nan_to_num(zeros), 1 / sizes)
+    return norms / np.sqrt(sizes * active)
+
+
+def _back(
+    run: Run, course: Course, kernels: list[int], entries: NDArray[np.float64]
+) -> Finding | None:
+    """Judges how the gradient changes from the strongest layer back to the first."""
+    if len(kernels) < 2:
+        return None
+    deepest = np.argmax(np.where(np.isfinite(entries), entries, 0), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        part = rms / np.take_along_axis(rms, deepest[:, None], axis=1)
+        part = entries / np.take_along_axis(entries, deepest[:, None], axis=1)
     # a whole layer at exactly 0 beside dead units is their doing
-    dead = dead_fractions(run)[:, kernels] >= DEAD_UNITS
+    dead = (dead_fractions(run)[:, kernels] >= DEAD) | (entries == 0)
     earlier = np.arange(len(kernels))[None, :] < deepest[:, None]
-    vanished = earlier & (part < VANISHED) & ~dead
-    held = vanished.mean(axis=0) >= (0.9 if course.learned else 0.5)
+    limit = (
+        VANISHED_AND_FAILING
+        if course.loss.failing and course.updates >= UPDATES_OF_LOSS
+        else VANISHED
+    )
+    vanished = earlier & (part < limit) & ~dead
+    held = vanished.mean(axis=0) >= (0.5 if course.loss.failing else 0.9)
     if not held.any():
-        return
+        return None
     layer = int(np.argmax(held))
     (at,) = np.nonzero(vanished[:, layer])
     usual = float(np.median(part[at, layer]))
     strong = kernels[int(np.median(deepest[at]))]
     name = run.layers[kernels[layer]]
-    yield Finding(
+    stands = "" if course.loss.failing or not course.loss.known else ", where it stands still"
+    return Finding(
         rule="vanishing-gradient",
-        severity="critical" if course.known and not course.learned else "warning",
+        severity=_severity(course),
         layer=name,
         first_step=int(run.steps[at[0]]),
         last_step=int(run.steps[at[-1]]),
         message=(
             f"The gradient vanishes on its way back to {name}: there it is {usual:.2g} of what it is in "
-            f"{run.layers[strong]}. {int(held.sum())} of {len(kernels)} kernels get less than {VANISHED:g} of it, and "
-            f"{course.described()}{', where it stands still' if course.learned else ''}."
+            f"{run.layers[strong]}. {int(held.sum())} of {len(kernels)} kernels get less than {limit:g} of it, and "
+            f"{course.loss.described()}{stands}."
         ),
         evidence={
             "gradient_norm": float(np.median(run.stat("gradient_norm")[at, kernels[layer]])),
             "gradient_norm_of_strongest": float(np.median(run.stat("gradient_norm")[at, strong])),
             "part_of_strongest": usual,
             "layers": float(held.sum()),
-            "loss_first": course.first,
-            "loss_last": course.last,
+            "loss_first": course.loss.first,
+            "loss_last": course.loss.last,
         },
         suggestion=(
             "Let the gradient through: relu or gelu with kernel_initializer='he_normal' in place of sigmoid or tanh, "
             "and a residual connection or LayerNormalization every few layers. A higher learning rate does not help."
         ),
+        reference=GLOROT,
     )
+
+
+def _forward(
+    run: Run, course: Course, kernels: list[int], entries: NDArray[np.float64]
+) -> Finding | None:
+    """Judges the inputs of the last layer: its kernel's gradient is its bias's times them."""
+    last = kernels[-1]
+    members = next(members for members in groups_of(run).values() if last in members)
+    bias = next((i for i in members if i > last and len(run.shapes[i]) == 1), None)
+    if course.loss.learned or course.updates < UPDATES_OF_LOSS or bias is None or len(kernels) < 2:
+        return None
+    biases = run.stat("gradient_norm")[:, bias] / np.sqrt(float(np.prod(run.shapes[bias])))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inputs = entries[:, -1] / biases
+    silent = (inputs < SILENT) & (inputs > 0)
+    if silent.mean() < 0.8:
+        return None
+    usual = float(np.median(inputs[silent]))
+    weights = (
+        run.stat("weight_norm")[-1, kernels]
+        if "weight_norm" in run.statistics
+        else np.ones(len(kernels))
+    )
+    spread = weights / np.sqrt([float(np.prod(run.shapes[i][:-1])) for i in kernels])
+    first = run.layers[
+        kernels[int(np.nanargmin(spread))] if np.isfinite(spread).any() else kernels[0]
+    ]
+    return Finding(
+        rule="vanishing-gradient",
+        severity="critical" if course.loss.known else "warning",
+        layer=first,
+        first_step=int(run.steps[0]),
+        last_step=int(run.steps[-1]),
+        message=(
+            f"The signal vanishes on its way forward: what reaches {run.layers[last]} is about {usual:.2g}, so only "
+            f"its bias gets a gradient to speak of, and {course.loss.described()}."
+        ),
+        evidence={
+            "input_of_last_layer": usual,
+            "gradient_norm": float(np.median(run.stat("gradient_norm")[:, last])),
+            "gradient_norm_of_bias": float(np.median(run.stat("gradient_norm")[:, bias])),
+            "loss_first": course.loss.first,
+            "loss_last": course.loss.last,
+        },
+        suggestion=(
+            "Keep the signal's size: kernel_initializer='he_normal' with relu, 'glorot_uniform' with tanh, and inputs "
+            "with unit variance (keras.layers.Normalization). A higher learning rate does not help."
+        ),
+        reference=HE,
+    )
+
+
+def _over_time(
+    run: Run, course: Course, kernels: list[int], entries: NDArray[np.float64]
+) -> Finding | None:
+    """Judges how the gradient of all layers went while the loss did not fall: outputs or units are saturated."""
+    if not course.loss.failing or course.loss.learned or course.updates < UPDATES_OF_LOSS:
+        return None
+    norms = run.stat("gradient_norm").astype(np.float64)
+    whole = np.sqrt(np.sum(np.square(norms), axis=1, where=np.isfinite(norms)))
+    gone = (whole < COLLAPSED * whole[0]) & (whole > 0)
+    few = max(1, min(5, len(whole) // 4))
+    if not gone[-few:].all():
+        return None
+    since = len(gone) - (int(np.argmin(gone[::-1])) if not gone.all() else len(gone))
+    part = float(np.median(whole[-few:]) / whole[0])
+    name = run.layers[kernels[-1]]
+    return Finding(
+        rule="vanishing-gradient",
+        severity="critical",
+        layer=name,
+        first_step=int(run.steps[since]),
+        last_step=int(run.steps[-1]),
+        message=(
+            f"The gradient of all layers vanishes over time: since step {run.steps[since]} it is below {COLLAPSED:g} "
+            f"of the first, now {part:.2g}, and {course.loss.described()}."
+        ),
+        evidence={
+            "gradient_norm_first": float(whole[0]),
+            "gradient_norm_last": float(np.median(whole[-few:])),
+            "part_of_first": part,
+            "loss_first": course.loss.first,
+            "loss_last": course.loss.last,
+        },
+        suggestion=(
+            f"Look at the activation after {name}: a sigmoid, tanh or softmax whose targets lie outside what it can "
+            "give, or whose inputs have become large, has no gradient there. For a regression take "
+            f"activation=None and scaled targets. If the loss is as small as it can be, this is all there is."
+        ),
+        reference=GLOROT,
+    )
+
+
+def _severity(course: Course) -> Severity:
+    return "critical" if course.loss.known and not course.loss.learned else "warning"

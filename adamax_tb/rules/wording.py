@@ -11,3 +11,8 @@ def counted_records(run: Run) -> str:
 def spelled(value: float) -> str:
     """Returns `value` to three digits: "1,860" and "2.5e+14", not "1.86e+03"."""
     return f"{float(f'{value:.3g}'):,.0f}" if 1e3 <= value < 1e6 else f"{value:.3g}"
+
+
+def rounded(value: float) -> str:
+    """Returns `value` to one digit, as one would choose it: "0.003", "1e-05"."""
+    return f"{value:.1g}"

@@ -1,0 +1,77 @@
+"""How far the steps of a run could have brought its loss, to first order.
+
+An update d at a gradient g changes the loss by g·d if the step is small. The record holds norms, so what it says is a
+bound, |g||d| summed over the layers: with one gradient's noise in g and d, and with the angle between them, it is about
+two times too large for Adam and AdaMax, and exact for plain SGD. No loss, no scale and no rate has to be known to read
+it: steps that could not have brought the loss down are too small, steps that promise the whole loss every few updates
+leave the range where the gradient says anything.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adamax_tb.rules.gradients import RECORDS_AT_ONCE
+from adamax_tb.schema import Run
+
+#: Smaller than any promise that counts, so that the logarithm of 0 is none.
+LEAST = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """What the updates of a run promised, in units of the loss.
+
+    Attributes:
+        per_update: (T,), of the update of each record; NaN where the optimizer's update is not recorded.
+        promised: (T,), of all updates up to each record: between two records it goes by their logarithmic mean.
+        steps: (T,), the records' steps.
+    """
+
+    per_update: NDArray[np.float64]
+    promised: NDArray[np.float64]
+    steps: NDArray[np.int64]
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of it."""
+        return bool(len(self.promised) and np.isfinite(self.promised[-1]))
+
+    @property
+    def whole(self) -> float:
+        """Of all updates together; NaN where it is not known."""
+        return float(self.promised[-1]) if len(self.promised) else np.nan
+
+    def capped(self, most: float) -> float:
+        """Returns what all updates promised together, if none counts for more than `most`."""
+        return float(np.sum(_between(np.minimum(self.per_update, most), self.steps)))
+
+    def since(self, record: int) -> float:
+        """Returns what was promised after this record."""
+        return float(self.promised[-1] - self.promised[record])
+
+
+def descent(run: Run) -> Descent:
+    """Returns what the updates of `run` promised; a layer whose numbers are not finite counts as 0."""
+    if not {"update_ratio", "weight_norm"} <= set(run.statistics) or not len(run.steps):
+        unknown = np.full(len(run.steps), np.nan)
+        return Descent(unknown, unknown, run.steps)
+    parts = []
+    for part in run.parts(RECORDS_AT_ONCE):
+        gradient = part.stat("gradient_norm").astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):
+            update = part.stat("update_ratio").astype(np.float64) * part.stat("weight_norm")
+            promised = gradient * update
+        parts.append(np.sum(promised, axis=1, where=np.isfinite(promised)))
+    per_update = np.concatenate(parts)
+    return Descent(per_update, np.cumsum(_between(per_update, run.steps)), run.steps)
+
+
+def _between(per_update: NDArray[np.float64], steps: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Returns (T,), what the updates after the record before promised, the first record's by itself."""
+    low, high = np.maximum(per_update[:-1], LEAST), np.maximum(per_update[1:], LEAST)
+    ratio = np.log(high) - np.log(low)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(np.abs(ratio) < 1e-6, (low + high) / 2, (high - low) / ratio)
+    return np.concatenate([per_update[:1], mean * np.diff(steps)])

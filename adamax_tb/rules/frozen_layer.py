@@ -1,0 +1,69 @@
+"""`frozen-layer`: a trainable layer gets no gradient at all, though the layers after it do."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from adamax_tb.rules.course import Course
+from adamax_tb.rules.finding import Finding, Severity
+from adamax_tb.rules.gradients import groups_of, kernels_of
+from adamax_tb.schema import Run, recorded
+
+#: Fewer updates say nothing yet.
+UPDATES = 20
+TENSORFLOW = "TensorFlow, Introduction to gradients, Getting a gradient of None: https://www.tensorflow.org/guide/autodiff"
+
+
+def frozen_layer(run: Run, course: Course) -> Iterator[Finding]:
+    """No gradient has ever reached a layer that is to be trained, because the way back to it is cut."""
+    if course.updates < UPDATES:
+        return
+    peaks, norms = run.stat("gradient_norm_peak"), run.stat("gradient_norm")
+    never = ~(recorded(norms) | recorded(peaks)).any(axis=0)
+    zero = (
+        ~never
+        & ~(np.nan_to_num(peaks, nan=1.0) > 0).any(axis=0)
+        & ~(np.nan_to_num(norms, nan=1.0) > 0).any(axis=0)
+    )
+    kernels = kernels_of(run)
+    frozen = []
+    for group, members in groups_of(run).items():
+        kernel = next((i for i in members if i in kernels), None)
+        if kernel is None or not (never | zero)[members].all():
+            continue
+        later = [i for i in kernels if i > kernel and i not in members]
+        # a layer whose outputs are 0 gives the next one no gradient either: that is dead, not frozen
+        cut = never[members].any() or (later and not (never | zero)[later[0]])
+        if cut and not (never | zero).all():
+            frozen.append((group, kernel))
+    if not frozen:
+        return
+    group, kernel = frozen[-1]
+    severity: Severity = "info"
+    if course.loss.failing or not course.loss.known:
+        severity = "warning" if course.loss.learned or not course.loss.known else "critical"
+    others = f" and {len(frozen) - 1} more before it" if len(frozen) > 1 else ""
+    is_none = bool(never[kernel])
+    yield Finding(
+        rule="frozen-layer",
+        severity=severity,
+        layer=run.layers[kernel],
+        first_step=int(run.steps[0]),
+        last_step=int(run.steps[-1]),
+        message=(
+            f"{group}{others} is trainable, but no gradient {'exists for' if is_none else 'has ever reached'} it in "
+            f"{course.updates} updates: it stays as it was initialized, and {course.loss.described()}."
+        ),
+        evidence={
+            "layers": float(len(frozen)),
+            "updates": float(course.updates),
+            "loss_first": course.loss.first,
+            "loss_last": course.loss.last,
+        },
+        suggestion=(
+            f"Find what cuts the way back between the loss and {group}: stop_gradient, a cast to integers, argmax, "
+            "round or sign, a branch that is multiplied by 0, or outputs that the loss does not use. If the layer is "
+            "to stay as it is, say so: layer.trainable = False."
+        ),
+        reference=TENSORFLOW,
+    )

@@ -1,0 +1,64 @@
+"""`not-learning`: the loss does not fall, and nothing about the optimizer explains it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from adamax_tb.rules.course import Course
+from adamax_tb.rules.finding import Finding
+from adamax_tb.rules.wording import spelled
+from adamax_tb.schema import Run
+
+#: Fewer updates, or updates that promised less of the loss together, may only need more time.
+UPDATES = 100
+PROMISED = 2.0
+#: A loss whose second half is at least this part of its first value stood; one that became larger than the other did
+#: something else.
+STOOD = 0.95
+GREW = 2.0
+ZHANG = (
+    "Zhang, Bengio, Hardt, Recht and Vinyals, Understanding deep learning requires rethinking generalization, 2017: "
+    "https://arxiv.org/abs/1611.03530"
+)
+
+
+def not_learning(run: Run, course: Course) -> Iterator[Finding]:
+    """An untrained network had steps enough to bring the loss down, and gradients to follow, and it stayed.
+
+    It is asked last, when no other rule has anything to say.
+    """
+    loss = course.loss
+    if not loss.known or loss.learned or not course.fresh or course.updates < UPDATES:
+        return
+    if not course.promised >= PROMISED or not STOOD <= _half_way(run) / abs(loss.first) <= GREW:
+        return
+    rate = float(run.step_stat("learning_rate")[-1])
+    yield Finding(
+        rule="not-learning",
+        severity="warning",
+        layer=None,
+        first_step=int(run.steps[0]),
+        last_step=int(run.steps[-1]),
+        message=(
+            f"Nothing is learned in {course.updates} updates, though by their gradients they promise "
+            f"{spelled(course.promised)} times the loss together and no layer looks ill: {loss.described()}."
+        ),
+        evidence={
+            "promised": course.promised,
+            "promised_per_update": course.pace,
+            "loss_first": loss.first,
+            "loss_last": loss.last,
+            "learning_rate": rate,
+        },
+        suggestion=(
+            "Train on ten examples: a network that cannot learn these by heart has labels that do not belong to its "
+            "inputs, a loss that does not fit the last activation (a sigmoid or softmax together with "
+            f"from_logits=True, one unit for several classes), or a learning rate, {rate:.2g}, ten times too high."
+        ),
+        reference=ZHANG,
+    )
+
+
+def _half_way(run: Run) -> float:
+    """Returns the median loss of the second half."""
+    return float(np.median(run.loss[len(run.loss) // 2 :]))

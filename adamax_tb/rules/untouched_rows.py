@@ -1,0 +1,65 @@
+"""`untouched-rows`: most rows of an embedding never get a gradient, and the network does not learn."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from adamax_tb.rules.course import Course
+from adamax_tb.rules.finding import Finding
+from adamax_tb.schema import Run, layer_group
+
+#: An embedding this part of whose entries never had a gradient is looked up in few of its rows.
+UNTOUCHED = 0.8
+#: Fewer updates say nothing yet.
+UPDATES = 50
+KERAS = "Keras, the Embedding layer: https://keras.io/api/layers/core_layers/embedding/"
+
+
+def untouched_rows(run: Run, course: Course) -> Iterator[Finding]:
+    """Hardly any row of an embedding is ever looked up, so the inputs are not what they should be."""
+    if course.loss.learned or not course.loss.known or course.updates < UPDATES:
+        return
+    for layer, (name, shape) in enumerate(zip(run.layers, run.shapes, strict=True)):
+        if len(shape) != 2 or "embedding" not in name.lower():
+            continue
+        untouched = _untouched(run, layer)
+        touched = round((1 - untouched) * shape[0])
+        if untouched < UNTOUCHED or touched < 1:
+            continue
+        yield Finding(
+            rule="untouched-rows",
+            severity="critical" if course.loss.flat else "warning",
+            layer=name,
+            first_step=int(run.steps[0]),
+            last_step=int(run.steps[-1]),
+            message=(
+                f"{shape[0] - touched} of {shape[0]} rows of {layer_group(name)} never got a gradient in "
+                f"{course.updates} updates: only {touched} are ever looked up, and {course.loss.described()}."
+            ),
+            evidence={
+                "rows": float(shape[0]),
+                "touched_rows": float(touched),
+                "updates": float(course.updates),
+                "loss_first": course.loss.first,
+                "loss_last": course.loss.last,
+            },
+            suggestion=(
+                f"Look at the integers that go into {layer_group(name)}: np.unique(x).size should be near "
+                f"{shape[0]}, and is about {touched}. A cast, a clip, a modulo or a vocabulary that was never adapted "
+                "(every word is out of it) makes them all the same."
+            ),
+            reference=KERAS,
+        )
+
+
+def _untouched(run: Run, layer: int) -> float:
+    """Returns the part of the entries that had no gradient until the end."""
+    for name in ("u_zeros", "v_zeros"):
+        if name in run.statistics:
+            return float(np.nan_to_num(run.stat(name)[-1, layer]))
+    zeros = run.stat("gradient_zeros")[:, layer] if "gradient_zeros" in run.statistics else None
+    if zeros is None or not np.isfinite(zeros).any():
+        return 0.0
+    # of one update only: rows that another one looks up show in how the part changes
+    seen = zeros[np.isfinite(zeros)]
+    return float(seen.min()) if np.ptp(seen) <= 0.25 * (1 - seen.min()) else 0.0
