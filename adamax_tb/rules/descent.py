@@ -25,7 +25,7 @@ class Descent:
 
     Attributes:
         per_update: (T,), of the update of each record; NaN where the optimizer's update is not recorded.
-        promised: (T,), of all updates up to each record: between two records it goes by their logarithmic mean.
+        promised: (T,), of all updates up to each record: between two records it goes geometrically.
         steps: (T,), the records' steps.
     """
 
@@ -69,9 +69,15 @@ def descent(run: Run) -> Descent:
 
 
 def _between(per_update: NDArray[np.float64], steps: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Returns (T,), what the updates after the record before promised, the first record's by itself."""
+    """Returns (T,), what the updates after the record before promised, the first record's by itself.
+
+    From one record to the next it is taken to go geometrically: the sum of a progression that ends in the record.
+    """
     low, high = np.maximum(per_update[:-1], LEAST), np.maximum(per_update[1:], LEAST)
-    ratio = np.log(high) - np.log(low)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(np.abs(ratio) < 1e-6, (low + high) / 2, (high - low) / ratio)
-    return np.concatenate([per_update[:1], mean * np.diff(steps)])
+    updates = np.diff(steps)
+    ratio = np.exp((np.log(high) - np.log(low)) / updates)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        total = np.where(
+            np.abs(ratio - 1) < 1e-6, high * updates, ratio * (high - low) / (ratio - 1)
+        )
+    return np.concatenate([per_update[:1], np.where(updates == 1, high, total)])

@@ -56,7 +56,7 @@ def spike_stall(run: Run, course: Course) -> Iterator[Finding]:
     where = kernels[int(np.argmax(np.where(np.isnan(peaks), -np.inf, peaks / sizes)))]
     at = int(run.stat("gradient_norm_peak_step")[spike, where])
     last = int(run.steps[-1])
-    recovery = last + int(np.ceil(np.log(now / usual) / fade))
+    recovery = int(np.median(run.steps[-few:]) + np.ceil(np.log(now / usual) / fade))
     lost = recovery - at
     faster = round(lost * fade / (-np.log(FASTER) * (1.0 if name == "u_mean" else 0.5)))
     lower = "beta_2" if "beta_2" in run.hyperparameters else "rho"

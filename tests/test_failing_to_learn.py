@@ -1,0 +1,331 @@
+"""Rules of runs whose loss stays high although nothing explodes, vanishes or dies."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import ADAM, ADAMAX, healthy_stats, write_run
+
+from adamax_tb import diagnose, read_runs
+from adamax_tb.schema import NOT_RECORDED, Arrays
+
+STEPS = np.arange(1, 301)
+COUNT = len(STEPS)
+FLAT = np.full(COUNT, 2.3)
+FALLING = np.geomspace(2.3, 0.1, COUNT)
+EMBEDDING = (
+    ("embedding/embeddings", (100, 8)),
+    ("dense/kernel", (8, 3)),
+    ("dense/bias", (3,)),
+)
+
+
+def untrained(has=ADAMAX, layers=4):
+    """Statistics of a network that begins with biases of 0."""
+    stats = healthy_stats(STEPS, range(layers), has)
+    stats["update_ratio"][0, -1], stats["weight_norm"][0, -1] = 1.0, 0.01
+    return stats
+
+
+def recorded(tmp_path, stats, loss, hyperparameters=None, **kwargs):
+    write_run(tmp_path, STEPS, stats, loss, **kwargs)
+    run = read_runs(tmp_path)["."]
+    return dataclasses.replace(
+        run, hyperparameters={**run.hyperparameters, **(hyperparameters or {})}
+    )
+
+
+def paced(promised_per_update, **kwargs):
+    """Statistics whose four layers together promise so much per update."""
+    stats = untrained(**kwargs)
+    stats["update_ratio"][1:] = promised_per_update / stats["gradient_norm"].shape[1]
+    return stats
+
+
+# learning-rate-too-high
+
+
+def bouncing(seed=0):
+    return 2.3 * np.exp(np.random.default_rng(seed).normal(0, 0.3, COUNT))
+
+
+def test_a_rate_whose_every_step_promises_the_whole_loss_is_too_high(tmp_path):
+    (finding,) = diagnose(recorded(tmp_path, paced(3.0), bouncing()))
+    assert (finding.rule, finding.severity, finding.layer) == (
+        "learning-rate-too-high",
+        "critical",
+        None,
+    )
+    assert finding.evidence["promised_per_update"] == pytest.approx(3.0 / bouncing()[0], rel=0.1)
+    assert "at step 2 it is 0.001; try 0.0001" in finding.suggestion
+
+
+def test_the_same_steps_are_not_too_large_when_the_loss_falls_with_them(tmp_path):
+    assert diagnose(recorded(tmp_path, paced(3.0), FALLING)) == []
+
+
+def test_a_noisy_loss_alone_is_no_rate_that_is_too_high(tmp_path):
+    loss = bouncing() * np.linspace(1, 0.3, COUNT)
+    assert diagnose(recorded(tmp_path, paced(0.05), loss)) == []
+
+
+def test_a_trained_network_whose_loss_stays_where_it_was_has_no_rate_too_high(tmp_path):
+    stats = paced(3.0)
+    stats["update_ratio"][0], stats["weight_norm"][0] = 0.01, 1
+    assert diagnose(recorded(tmp_path, stats, bouncing())) == []
+    (finding,) = diagnose(recorded(tmp_path, stats, bouncing() * np.linspace(1, 9, COUNT)))
+    assert finding.rule == "learning-rate-too-high"
+
+
+# learning-rate-too-low
+
+
+def test_updates_that_promise_a_part_of_the_loss_are_too_small(tmp_path):
+    loss = np.linspace(2.3, 2.15, COUNT)
+    (finding,) = diagnose(recorded(tmp_path, paced(0.0005), loss))
+    assert (finding.rule, finding.severity) == ("learning-rate-too-low", "critical")
+    assert finding.evidence["promised"] == pytest.approx((300 * 0.0005 + 0.04) / 2.3, rel=0.05)
+
+
+def test_too_low_says_by_what_to_raise_the_rate(tmp_path):
+    (finding,) = diagnose(recorded(tmp_path, paced(0.0005), FLAT))
+    assert "Raise the learning rate by 100, from 0.001 to 0.1" in finding.suggestion
+
+
+def test_a_gradient_that_was_spent_is_not_followed_too_slowly(tmp_path):
+    # the loss stands far above 0 because of a constant in it
+    stats = paced(0.0005)
+    stats["gradient_norm"][50:] *= 0.1
+    assert diagnose(recorded(tmp_path, stats, FLAT)) == []
+
+
+def test_a_trained_network_that_stays_as_it_is_has_no_rate_too_low(tmp_path):
+    stats = paced(0.0005)
+    stats["update_ratio"][0], stats["weight_norm"][0] = 0.01, 1
+    assert diagnose(recorded(tmp_path, stats, FLAT)) == []
+
+
+def test_a_rate_that_falls_too_soon_is_named_as_that(tmp_path):
+    rates = np.where(STEPS < 40, 0.1, 1e-5)
+    stats = paced(0.05)
+    stats["update_ratio"][39:] = 1e-7
+    loss = np.concatenate([np.linspace(2.3, 2.0, 39), np.full(COUNT - 39, 2.0)])
+    (finding,) = diagnose(recorded(tmp_path, stats, loss, step_stats={"learning_rate": rates}))
+    assert (finding.rule, finding.first_step) == ("learning-rate-too-low", 40)
+    assert finding.message.startswith("The learning rate falls too soon: at step 40 it is 1e-05")
+
+
+def test_a_rate_that_falls_when_the_loss_has_is_right(tmp_path):
+    rates = np.where(STEPS < 140, 0.1, 1e-5)
+    stats = paced(0.05)
+    stats["update_ratio"][139:] = 1e-7
+    loss = np.concatenate([np.geomspace(2.3, 0.1, 139), np.full(COUNT - 139, 0.1)])
+    assert diagnose(recorded(tmp_path, stats, loss, step_stats={"learning_rate": rates})) == []
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    factor=st.sampled_from([1e-12, 1e-3, 7.0, 1e9]),
+    pace=st.sampled_from([3.0, 0.0005, 0.05]),
+)
+def test_a_loss_in_other_units_gets_the_same_diagnosis(tmp_path_factory, factor, pace):
+    run = recorded(tmp_path_factory.mktemp("run"), paced(pace), bouncing())
+    scaled = {
+        "gradient_norm",
+        "gradient_norm_peak",
+        "clipped_gradient_norm",
+        "gradient_max",
+        "m_rms",
+    }
+    scaled |= {"u_min", "u_mean", "u_max"}
+    layers = {
+        name: run.stat(name) * np.float32(factor if name in scaled else 1)
+        for name in run.statistics
+    }
+    whole = {
+        name: run.step_stat(name) * np.float32(factor if name in ("loss", "loss_peak") else 1)
+        for name in ("loss", "loss_peak", "learning_rate", "skipped_steps", "loss_scale")
+    }
+    other = dataclasses.replace(run, _stats=Arrays(layers), _step_stats=Arrays(whole))
+    assert [f.rule for f in diagnose(other)] == [f.rule for f in diagnose(run)]
+
+
+# not-learning
+
+
+def test_steps_that_promise_the_loss_several_times_and_bring_nothing_are_not_learning(tmp_path):
+    (finding,) = diagnose(recorded(tmp_path, paced(0.1), FLAT))
+    assert (finding.rule, finding.severity) == ("not-learning", "warning")
+    assert "labels" in finding.suggestion
+
+
+def test_a_trained_network_is_not_told_to_learn(tmp_path):
+    stats = paced(0.1)
+    stats["update_ratio"][0], stats["weight_norm"][0] = 0.01, 1
+    assert diagnose(recorded(tmp_path, stats, FLAT)) == []
+
+
+def test_what_another_rule_explains_is_not_called_not_learning(tmp_path):
+    stats = paced(0.1)
+    stats["nonfinite"][200:] = 1
+    (finding,) = diagnose(recorded(tmp_path, stats, FLAT))
+    assert finding.rule == "nonfinite"
+
+
+# spike-stall
+
+
+def spiked(at=10, height=1e4, beta_2=0.999, has=ADAMAX):
+    """Gradients of entries near 1, but for one spike, and the second moment that follows from them."""
+    stats = untrained(has)
+    entries = np.ones(COUNT)
+    entries[at - 1] = height
+    second = np.empty(COUNT)
+    u = 0.0
+    for t, g in enumerate(entries):
+        u = max(beta_2 * u, g) if "u" in has else beta_2 * u + (1 - beta_2) * g * g
+        second[t] = u if "u" in has else np.sqrt(u)
+    sizes = np.sqrt([32, 4, 12, 3])
+    stats["gradient_norm"][:] = entries[:, None] * sizes
+    stats["gradient_norm_peak"][:] = stats["gradient_norm"]
+    stats["gradient_norm_peak_step"][:] = STEPS[:, None]
+    for name in ("u_mean", "v_mean"):
+        if name in stats:
+            stats[name][:] = second[:, None]
+    # the update is the first moment, which fades soon, over the second
+    stats["update_ratio"][at - 1 :] = 1e-3 / second[at - 1 :, None]
+    return stats
+
+
+@pytest.mark.parametrize(("height", "beta_2"), [(1e3, 0.999), (1e4, 0.999), (1e4, 0.9995)])
+def test_a_spike_stall_says_when_it_will_be_over(tmp_path, height, beta_2):
+    """With u: ln(u / usual) / -ln(beta_2) updates after the spike, to one update."""
+    run = recorded(tmp_path, spiked(height=height, beta_2=beta_2), FLAT, {"beta_2": beta_2})
+    (finding,) = diagnose(run)
+    assert (finding.rule, finding.layer, finding.first_step) == (
+        "spike-stall",
+        "dense_1/kernel",
+        10,
+    )
+    usual = finding.evidence["usual_second_moment_over_gradient"]
+    due = 10 + np.log(height / usual) / -np.log(beta_2)
+    assert finding.evidence["recovery_step"] == pytest.approx(due, abs=1.5)
+    assert f"until about step {finding.evidence['recovery_step']:.0f}" in finding.message
+    assert "global_clipnorm=" in finding.suggestion
+    assert "beta_2=0.99 instead of" in finding.suggestion
+
+
+def test_adams_second_moment_fades_twice_as_slowly(tmp_path):
+    run = recorded(tmp_path, spiked(height=1e5, has=ADAM), FLAT, {"beta_2": 0.999}, has=ADAM)
+    (finding,) = diagnose(run)
+    now, usual = (
+        finding.evidence[name]
+        for name in ("second_moment_over_gradient", "usual_second_moment_over_gradient")
+    )
+    due = 300 + np.log(now / usual) / (-np.log(0.999) / 2)
+    assert (finding.rule, finding.evidence["recovery_step"]) == (
+        "spike-stall",
+        pytest.approx(due, abs=1.5),
+    )
+
+
+def test_a_spike_that_the_loss_recovers_from_is_none(tmp_path):
+    assert diagnose(recorded(tmp_path, spiked(), FALLING, {"beta_2": 0.999})) == []
+
+
+def test_a_gradient_that_became_small_is_no_spike_at_the_beginning(tmp_path):
+    stats = spiked()
+    norms = np.geomspace(1e4, 1, COUNT)[:, None] * np.sqrt([32, 4, 12, 3])
+    stats["gradient_norm"][:] = norms
+    stats["gradient_norm_peak"][:] = norms
+    found = diagnose(recorded(tmp_path, stats, FLAT, {"beta_2": 0.999}))
+    assert "spike-stall" not in [f.rule for f in found]
+
+
+# epsilon-dominated
+
+
+def test_an_epsilon_above_the_second_moment_dominates(tmp_path):
+    stats = paced(0.0005)
+    run = recorded(tmp_path, stats, FLAT, {"epsilon": 10.0})
+    (finding,) = diagnose(run)
+    assert (finding.rule, finding.severity) == ("epsilon-dominated", "critical")
+    assert [f.rule for f in finding.consequences] == ["learning-rate-too-low"]
+    assert "epsilon=10 is 10 times u" in finding.message
+    assert "epsilon=1e-07" in finding.suggestion
+
+
+def test_a_large_epsilon_with_a_rate_to_match_is_right(tmp_path):
+    assert diagnose(recorded(tmp_path, paced(0.05), FALLING, {"epsilon": 10.0})) == []
+
+
+# frozen-layer
+
+
+def test_a_trainable_layer_without_any_gradient_is_frozen(tmp_path):
+    stats = untrained()
+    for values in stats.values():
+        values[:, :2] = NOT_RECORDED
+    loss = np.linspace(2.3, 1.6, COUNT)
+    (finding,) = diagnose(recorded(tmp_path, stats, loss))
+    assert (finding.rule, finding.severity, finding.layer) == (
+        "frozen-layer",
+        "warning",
+        "dense_1/kernel",
+    )
+    assert "layer.trainable = False" in finding.suggestion
+
+
+def test_a_layer_that_rounding_cuts_off_is_frozen_not_dead(tmp_path):
+    stats = untrained()
+    for name in ("gradient_norm", "gradient_norm_peak", "update_ratio"):
+        stats[name][:, :2] = 0
+    (finding,) = diagnose(recorded(tmp_path, stats, np.linspace(2.3, 1.6, COUNT)))
+    assert (finding.rule, finding.layer) == ("frozen-layer", "dense_1/kernel")
+
+
+def test_a_network_that_learns_without_a_layer_is_told_so_quietly(tmp_path):
+    stats = untrained()
+    for values in stats.values():
+        values[:, :2] = NOT_RECORDED
+    (finding,) = diagnose(recorded(tmp_path, stats, FALLING))
+    assert (finding.rule, finding.severity) == ("frozen-layer", "info")
+
+
+# untouched-rows
+
+
+def embedded(touched, has=ADAMAX):
+    stats = untrained(has, layers=3)
+    for name in ("u_zeros", "v_zeros", "gradient_zeros"):
+        if name in stats:
+            stats[name][:, 0] = 1 - touched / 100
+    return stats
+
+
+@pytest.mark.parametrize(
+    ("has", "optimizer"), [(ADAMAX, "AdaMax"), (ADAM, "Adam"), ({"update"}, "SGD")]
+)
+def test_an_embedding_of_which_hardly_a_row_is_looked_up_is_untouched(tmp_path, has, optimizer):
+    run = recorded(tmp_path, embedded(2, has), FLAT, layers=EMBEDDING, has=has, optimizer=optimizer)
+    (finding,) = diagnose(run)
+    assert (finding.rule, finding.severity, finding.layer) == (
+        "untouched-rows",
+        "critical",
+        "embedding/embeddings",
+    )
+    assert finding.evidence["touched_rows"] == 2
+    assert "98 of 100 rows" in finding.message
+
+
+def test_a_vocabulary_that_is_larger_than_the_data_is_none(tmp_path):
+    assert diagnose(recorded(tmp_path, embedded(2), FALLING, layers=EMBEDDING)) == []
+
+
+def test_rows_that_other_batches_look_up_are_touched(tmp_path):
+    stats = embedded(2, {"update"})
+    stats["gradient_zeros"][::2, 0] = 0.9
+    run = recorded(tmp_path, stats, FLAT, layers=EMBEDDING, has={"update"}, optimizer="SGD")
+    assert "untouched-rows" not in [f.rule for f in diagnose(run)]

@@ -1,0 +1,93 @@
+"""Which findings are first causes, and what follows from them."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adamax_tb.rules import RULE_NAMES, RULES, Finding
+from adamax_tb.rules.story import CAUSES, told
+
+
+def finding(rule, step=1, layer="dense/kernel", severity="critical"):
+    return Finding(rule, severity, layer, step, 100, "", {}, "")
+
+
+def shape(findings):
+    return [
+        (f.rule, f.first_step, [(c.rule, c.first_step) for c in f.consequences]) for f in findings
+    ]
+
+
+def test_what_came_later_and_can_follow_is_a_consequence():
+    found = told(
+        [finding("nonfinite", 90), finding("dead-units", 60), finding("exploding-gradient", 40)]
+    )
+    assert shape(found) == [("exploding-gradient", 40, [("dead-units", 60), ("nonfinite", 90)])]
+
+
+def test_what_came_earlier_is_no_consequence():
+    found = told([finding("dead-units", 20), finding("exploding-gradient", 40)])
+    assert shape(found) == [("dead-units", 20, []), ("exploding-gradient", 40, [])]
+
+
+def test_what_is_judged_by_the_whole_run_follows_whenever_it_began():
+    found = told([finding("learning-rate-too-low", 1, None), finding("spike-stall", 30)])
+    assert shape(found) == [("spike-stall", 30, [("learning-rate-too-low", 1)])]
+
+
+def test_a_consequence_of_a_consequence_belongs_to_the_first_cause():
+    found = told(
+        [
+            finding("vanishing-gradient", 50),
+            finding("dead-units", 30),
+            finding("learning-rate-too-high", 1, None),
+        ]
+    )
+    assert shape(found) == [
+        ("learning-rate-too-high", 1, [("dead-units", 30), ("vanishing-gradient", 50)])
+    ]
+
+
+def test_of_one_rule_the_first_layer_brings_about_the_others():
+    found = told([finding("dead-units", 30, "b/kernel"), finding("dead-units", 10, "a/kernel")])
+    assert [(f.layer, [c.layer for c in f.consequences]) for f in found] == [
+        ("a/kernel", ["b/kernel"])
+    ]
+
+
+def test_a_cause_is_as_severe_as_its_worst_consequence():
+    (found,) = told([finding("dead-units", 30), finding("untouched-rows", 1, severity="warning")])
+    assert (found.rule, found.severity) == ("untouched-rows", "critical")
+
+
+def test_a_loss_that_was_nan_once_brings_about_nothing():
+    found = told([finding("nonfinite", 5, None, "warning"), finding("dead-units", 30)])
+    assert shape(found) == [("dead-units", 30, []), ("nonfinite", 5, [])]
+
+
+@given(
+    st.lists(
+        st.builds(
+            finding,
+            st.sampled_from(RULE_NAMES),
+            st.integers(1, 5),
+            st.sampled_from([None, "a/kernel", "b/kernel"]),
+            st.sampled_from(["critical", "warning", "info"]),
+        ),
+        max_size=12,
+    )
+)
+def test_every_finding_is_told_once_and_every_cause_came_first(findings):
+    found = told(findings)
+    every = [f for cause in found for f in (cause, *cause.consequences)]
+    assert sorted((f.rule, f.first_step) for f in every) == sorted(
+        (f.rule, f.first_step) for f in findings
+    )
+    for cause in found:
+        for follower in cause.consequences:
+            assert not follower.consequences
+            if not follower.rule.startswith("learning-rate"):
+                assert cause.first_step <= follower.first_step
+
+
+def test_every_rule_has_its_place_in_the_story():
+    assert set(CAUSES) == set(RULE_NAMES) == {*RULES, "not-learning"}
