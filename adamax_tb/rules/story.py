@@ -61,7 +61,7 @@ def told(findings: Iterable[Finding]) -> list[Finding]:
         root = i
         while (cause := causes[root]) is not None:
             root = cause
-        if root == i:
+        if root == i or not _may_follow(finding, i, root):
             roots.append(i)
         else:
             followers[root].append(finding)
@@ -73,14 +73,18 @@ def _cause(index: int, found: Sequence[Finding]) -> int | None:
     """Returns which of `found`, earliest first, brought about the one at `index`; None if nothing did."""
     finding = found[index]
     for i, other in enumerate(found):
-        came_before = i < index
         if other.rule == "nonfinite" and other.layer is None:
             continue  # a loss that is NaN while the gradients are finite trains on
-        if other.rule == finding.rule and came_before:
+        if other.rule == finding.rule and i < index:
             return i
-        if other.rule in CAUSES[finding.rule] and (came_before or finding.rule in OF_THE_WHOLE_RUN):
+        if other.rule in CAUSES[finding.rule] and _may_follow(finding, index, i):
             return i
     return None
+
+
+def _may_follow(finding: Finding, index: int, cause: int) -> bool:
+    """Tells whether `finding`, at `index`, may come of what stands at `cause`, in the order of their first steps."""
+    return cause < index or finding.rule in OF_THE_WHOLE_RUN
 
 
 def _with(cause: Finding, consequences: Sequence[Finding]) -> Finding:
