@@ -127,6 +127,7 @@ class Assembly:
             statistics=self._statistics,
             optimizer=self._table.optimizer,
             hyperparameters=dict(hyperparameters),
+            planned_step=self._table.planned_step or None,
             notes=tuple(notes),
             flight=self._flight(steps, times),
             _stats=values,

@@ -418,6 +418,7 @@ class Run:
         hyperparameters: numbers such as `learning_rate` and `beta_1`.
         notes: what the reader had to skip or repair, one sentence each.
         flight: the updates before something went wrong, None if nothing did.
+        planned_step: the last step as the training was planned, None where that is not known.
     """
 
     name: str
@@ -430,6 +431,7 @@ class Run:
     hyperparameters: Mapping[str, float]
     notes: tuple[str, ...] = ()
     flight: Flight | None = None
+    planned_step: int | None = None
     _stats: Values = field(default_factory=Arrays, repr=False)
     _step_stats: Values = field(default_factory=Arrays, repr=False)
 

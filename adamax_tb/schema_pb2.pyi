@@ -16,7 +16,7 @@ class Layer(_message.Message):
     def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ...) -> None: ...
 
 class LayerTable(_message.Message):
-    __slots__ = ("version", "layers", "statistics", "step_statistics", "optimizer", "hyperparameters", "every")
+    __slots__ = ("version", "layers", "statistics", "step_statistics", "optimizer", "hyperparameters", "every", "planned_step")
     class HyperparametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -31,6 +31,7 @@ class LayerTable(_message.Message):
     OPTIMIZER_FIELD_NUMBER: _ClassVar[int]
     HYPERPARAMETERS_FIELD_NUMBER: _ClassVar[int]
     EVERY_FIELD_NUMBER: _ClassVar[int]
+    PLANNED_STEP_FIELD_NUMBER: _ClassVar[int]
     version: int
     layers: _containers.RepeatedCompositeFieldContainer[Layer]
     statistics: _containers.RepeatedScalarFieldContainer[str]
@@ -38,4 +39,5 @@ class LayerTable(_message.Message):
     optimizer: str
     hyperparameters: _containers.ScalarMap[str, float]
     every: int
-    def __init__(self, version: _Optional[int] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., statistics: _Optional[_Iterable[str]] = ..., step_statistics: _Optional[_Iterable[str]] = ..., optimizer: _Optional[str] = ..., hyperparameters: _Optional[_Mapping[str, float]] = ..., every: _Optional[int] = ...) -> None: ...
+    planned_step: int
+    def __init__(self, version: _Optional[int] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., statistics: _Optional[_Iterable[str]] = ..., step_statistics: _Optional[_Iterable[str]] = ..., optimizer: _Optional[str] = ..., hyperparameters: _Optional[_Mapping[str, float]] = ..., every: _Optional[int] = ..., planned_step: _Optional[int] = ...) -> None: ...

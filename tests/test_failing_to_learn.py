@@ -63,7 +63,7 @@ def test_a_rate_whose_every_step_promises_the_whole_loss_is_too_high(tmp_path):
 
 
 def test_the_same_steps_are_not_too_large_when_the_loss_falls_with_them(tmp_path):
-    assert diagnose(recorded(tmp_path, paced(3.0), FALLING)) == []
+    assert diagnose(recorded(tmp_path, paced(1.5), FALLING)) == []
 
 
 def test_a_noisy_loss_alone_is_no_rate_that_is_too_high(tmp_path):

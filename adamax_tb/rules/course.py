@@ -18,6 +18,8 @@ POOR = 0.25
 CHANCE = 0.03
 #: An update that promises more than so many times the first loss is one that a spike made.
 SPIKE = 3.0
+#: So many records are the last few.
+LATELY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def loss_course(run: Run) -> LossCourse:
     known = loss[~np.isnan(loss)]
     if not known.size:
         return LossCourse(*[np.nan] * 4)
-    few = max(1, min(5, len(loss) // 4), len(loss) // 20)
+    few = max(1, min(5, len(loss) // 4), min(50, len(loss) // 20))
     medians = np.median(np.lib.stride_tricks.sliding_window_view(loss, few), axis=1)
     finite = medians[np.isfinite(medians)]
     first = float(known[0])
@@ -145,18 +147,36 @@ class Course:
         loss: how its loss went.
         descent: what its updates promised.
         updates: how many it made.
+        planned: how many more it is to make, 0 where that is not known.
         fresh: whether it began with an untrained network, as far as the biases of its last layer show.
     """
 
     loss: LossCourse
     descent: Descent
     updates: int
+    planned: int
     fresh: bool
 
     @property
     def promised(self) -> float:
         """What all updates promised, as a part of the first loss; NaN where it is not known."""
         return self.descent.whole / max(abs(self.loss.first), 1e-30)
+
+    @property
+    def pace_lately(self) -> float:
+        """What an update of the last few records promised, as a part of the first loss; NaN with too few of them."""
+        if len(self.descent.per_update) <= LATELY:
+            return np.nan
+        return float(np.median(self.descent.per_update[-LATELY:])) / max(
+            abs(self.loss.first), 1e-30
+        )
+
+    @property
+    def expected(self) -> float:
+        """What all updates will have promised, those that are planned going on as the last few."""
+        lately = self.descent.per_update[-5:]
+        rest = self.planned * float(np.median(lately)) if self.planned and len(lately) else 0.0
+        return self.promised + rest / max(abs(self.loss.first), 1e-30)
 
     @property
     def pace(self) -> float:
@@ -168,7 +188,8 @@ class Course:
 def course_of(run: Run) -> Course:
     """Returns the course of `run`, which has a record."""
     updates = int(run.steps[-1] - run.steps[0]) + 1
-    return Course(loss_course(run), descent(run), updates, _fresh(run))
+    planned = max(0, (run.planned_step or 0) - int(run.steps[-1]))
+    return Course(loss_course(run), descent(run), updates, planned, _fresh(run))
 
 
 def _fresh(run: Run) -> bool:

@@ -1,5 +1,6 @@
 """`dead-units`: units that no input gives a gradient any more."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
-from adamax_tb.rules.gradients import dead_fractions, groups_of, kernels_of
+from adamax_tb.rules.gradients import groups_of, kernels_of, mostly_dead
 from adamax_tb.schema import Run, layer_group, recorded
 
 #: A layer with this part of its units dead is worth a word, and with this one it is dead as a whole.
@@ -60,23 +61,29 @@ def _dead_layers(run: Run, zero: NDArray[np.bool_], constant: bool) -> list[Dead
     A layer without input has a dead kernel but a live bias, so all of its variables must agree. One whose gradient was
     0 from the beginning while the next layer has some is not dead, but cut off.
     """
-    fractions, kernels = dead_fractions(run), kernels_of(run)
+    mostly, kernels = mostly_dead(run, DEAD_UNITS), kernels_of(run)
+    following = dict(itertools.pairwise(kernels))
     found = []
     for members in groups_of(run).values():
-        kernel = next((i for i in members if i in kernels), None)
-        if kernel is None:
+        own = [i for i in members if i in following or i == kernels[-1]]
+        if not own:
             continue
-        whole = zero[:, members].all(axis=1)
-        dead = whole | (fractions[:, members].min(axis=1) >= DEAD_UNITS)
+        kernel, after = own[0], following.get(own[-1])
+        whole: NDArray[np.bool_] = zero[:, members].all(axis=1)
+        dead: NDArray[np.bool_] = whole | mostly[:, members].all(axis=1)
         since = len(dead) - _last(dead)
-        later = [i for i in kernels if i > kernel and i not in members]
-        if whole.all() and later and not zero[:, later[0]].all():
+        if whole.all() and after is not None and not zero[:, after].all():
             continue
         lasting = since < len(dead) - 1 and run.steps[-1] - run.steps[since] >= UPDATES
         if lasting or (constant and whole[-1]):
-            fraction = 1.0 if whole[-1] else float(fractions[-1, kernel])
+            fraction = 1.0 if whole[-1] else _fraction(run, kernel)
             found.append(DeadLayer(kernel, since, fraction))
     return found
+
+
+def _fraction(run: Run, kernel: int) -> float:
+    """Returns the part of the units that are dead at the last record."""
+    return float(run.stat("dead_units")[-1, kernel])
 
 
 def _last(held: NDArray[np.bool_]) -> int:

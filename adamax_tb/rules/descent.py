@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adamax_tb.rules.gradients import RECORDS_AT_ONCE
 from adamax_tb.schema import Run
 
 #: Smaller than any promise that counts, so that the logarithm of 0 is none.
 LEAST = 1e-300
+#: How many records are multiplied together.
+RECORDS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """`frozen-layer`: a trainable layer gets no gradient at all, though the layers after it do."""
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
-from adamax_tb.rules.gradients import groups_of, kernels_of
+from adamax_tb.rules.gradients import RECORDS_AT_ONCE, groups_of, kernels_of
 from adamax_tb.schema import Run, recorded
 
 #: Fewer updates say nothing yet.
@@ -18,24 +20,20 @@ def frozen_layer(run: Run, course: Course) -> Iterator[Finding]:
     """No gradient has ever reached a layer that is to be trained, because the way back to it is cut."""
     if course.updates < UPDATES:
         return
-    peaks, norms = run.stat("gradient_norm_peak"), run.stat("gradient_norm")
-    never = ~(recorded(norms) | recorded(peaks)).any(axis=0)
-    zero = (
-        ~never
-        & ~(np.nan_to_num(peaks, nan=1.0) > 0).any(axis=0)
-        & ~(np.nan_to_num(norms, nan=1.0) > 0).any(axis=0)
-    )
+    never, idle = _without_gradient(run)
     kernels = kernels_of(run)
+    following = dict(itertools.pairwise(kernels))
     frozen = []
     for group, members in groups_of(run).items():
-        kernel = next((i for i in members if i in kernels), None)
-        if kernel is None or not (never | zero)[members].all():
+        own = [i for i in members if i in following or i in kernels[-1:]]
+        if not own or not idle[members].all():
             continue
-        later = [i for i in kernels if i > kernel and i not in members]
+        after = following.get(own[-1])
         # a layer whose outputs are 0 gives the next one no gradient either: that is dead, not frozen
-        cut = never[members].any() or (later and not (never | zero)[later[0]])
-        if cut and not (never | zero).all():
-            frozen.append((group, kernel))
+        if never[members].any() or (after is not None and not idle[after]):
+            frozen.append((group, own[0]))
+    if idle.all():
+        return
     if not frozen:
         return
     group, kernel = frozen[-1]
@@ -67,3 +65,15 @@ def frozen_layer(run: Run, course: Course) -> Iterator[Finding]:
         ),
         reference=TENSORFLOW,
     )
+
+
+def _without_gradient(run: Run) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Returns (L,) twice: which variables have no gradient in any record, and which have none or one that is 0."""
+    never, idle = np.ones((2, len(run.layers)), np.bool_)
+    for part in run.parts(RECORDS_AT_ONCE):
+        for name in ("gradient_norm", "gradient_norm_peak"):
+            values = part.stat(name)
+            known = recorded(values)
+            never &= ~known.any(axis=0)
+            idle &= ~(known & (values != 0)).any(axis=0)
+    return never, idle

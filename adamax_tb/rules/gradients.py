@@ -36,14 +36,14 @@ def groups_of(run: Run) -> dict[str, list[int]]:
     return groups
 
 
-def dead_fractions(run: Run) -> NDArray[np.float32]:
-    """Returns (T, L), the fraction of dead units, 0 where it was not recorded."""
+def mostly_dead(run: Run, fraction: float) -> NDArray[np.bool_]:
+    """Returns (T, L), whether at least this fraction of the units is dead; False where it was not recorded."""
+    result = np.zeros((len(run.steps), len(run.layers)), np.bool_)
     if "dead_units" not in run.statistics:
-        return np.zeros((len(run.steps), len(run.layers)), np.float32)
-    result = np.empty((len(run.steps), len(run.layers)), np.float32)
+        return result
     at = 0
     for part in run.parts(RECORDS_AT_ONCE):
-        result[at : at + len(part.steps)] = np.nan_to_num(part.stat("dead_units"), nan=0.0)
+        result[at : at + len(part.steps)] = part.stat("dead_units") >= fraction
         at += len(part.steps)
     return result
 

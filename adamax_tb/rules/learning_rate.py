@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from adamax_tb.rules.course import Course
+from adamax_tb.rules.course import LATELY, Course
 from adamax_tb.rules.finding import Finding, Severity
 from adamax_tb.rules.gradients import HISTORY
 from adamax_tb.rules.wording import rounded, spelled
@@ -21,6 +21,8 @@ from adamax_tb.schema import Run
 TOO_FAR = 0.3
 TOO_FAR_AND_LEARNING = 0.4
 TOO_FAR_OF_FEW = 1.0
+#: When the last few promise more than this, the loss is about to suffer, if it does not yet.
+RUNS_AWAY = 1.0
 #: Updates that all together promise less than this part of the first loss, while most of it stays, are too small.
 TOO_NEAR = 0.5
 #: The gradient is still what it was: of a loss that was learned but for a constant, it would have become smaller.
@@ -39,45 +41,43 @@ GOODFELLOW = (
 
 
 def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
-    """The loss bounces, or grows, and the updates promise more of it each than a gradient can say anything about."""
+    """The loss bounces, or is about to: updates promise more of it each than a gradient can say anything about."""
     loss = course.loss
-    limit = TOO_FAR if loss.failing else TOO_FAR_AND_LEARNING
-    if len(run.steps) < HISTORY and not loss.suffered:
-        limit = TOO_FAR_OF_FEW
+    if not loss.known or course.updates < UPDATES_TOO_FAR:
+        return
     if not course.fresh and not _rose(run.loss):
         return  # of what was trained before, nothing may be left to learn
-    if course.updates < UPDATES_TOO_FAR or not loss.poor or not course.pace >= limit:
+    pace, lately = course.pace, course.pace_lately
+    bounces = loss.poor and pace >= _limit(run, course)
+    if not bounces and not lately >= RUNS_AWAY:
         return
     near = course.descent.per_update / np.maximum(np.abs(_running(run.loss)), 1e-30)
-    first = int(np.argmax(near >= TOO_FAR)) if (near >= TOO_FAR).any() else 0
-    rates = run.step_stat("learning_rate")
-    rate = float(rates[first])
-    ratio = _median(run, "update_ratio", first)
-    peak = float(
-        np.nanmax(
-            np.where(np.isinf(run.step_stat("loss_peak")), np.nan, run.step_stat("loss_peak"))
-        )
-    )
-    factor = 10 if course.pace < 30 else 100
-    severity: Severity = "critical" if loss.failing else "warning"
+    if not bounces:
+        near, pace = near[-LATELY:], lately
+    first = len(run.steps) - len(near) + int(np.argmax(near >= TOO_FAR))
+    rate = float(run.step_stat("learning_rate")[first])
+    peaks = run.step_stat("loss_peak")
+    peak = float(np.max(peaks, where=np.isfinite(peaks), initial=-np.inf))
+    factor = 10 if pace < 2 else 100
+    which = "an update" if bounces else f"each update since step {run.steps[first]}"
     yield Finding(
         rule="learning-rate-too-high",
-        severity=severity,
+        severity="critical" if loss.failing else "warning",
         layer=None,
         first_step=int(run.steps[first]),
         last_step=int(run.steps[-1]),
         message=(
-            f"The learning rate is too high: by its gradient an update promises {spelled(course.pace)} times the first "
-            f"loss, so it steps over the valley and not into it. {loss.described().capitalize()}"
+            f"The learning rate is too high: by its gradient {which} promises {spelled(pace)} times the first loss, "
+            f"so it steps over the valley and not into it. {loss.described().capitalize()}"
             f"{f', with {spelled(peak)} in between' if peak > 2 * abs(loss.first) else ''}."
         ),
         evidence={
-            "promised_per_update": course.pace,
+            "promised_per_update": pace,
             "loss_first": loss.first,
             "loss_last": loss.last,
             "loss_peak": peak,
             "learning_rate": rate,
-            "update_ratio": ratio,
+            "update_ratio": _median(run, "update_ratio", first),
         },
         suggestion=(
             f"Lower the learning rate by {factor}: at step {run.steps[first]} it is {rate:.2g}; try "
@@ -85,6 +85,12 @@ def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
         ),
         reference=GOODFELLOW,
     )
+
+
+def _limit(run: Run, course: Course) -> float:
+    if len(run.steps) < HISTORY and not course.loss.suffered:
+        return TOO_FAR_OF_FEW
+    return TOO_FAR if course.loss.failing else TOO_FAR_AND_LEARNING
 
 
 def learning_rate_too_low(run: Run, course: Course) -> Iterator[Finding]:
@@ -99,14 +105,14 @@ def learning_rate_too_low(run: Run, course: Course) -> Iterator[Finding]:
     off = np.nonzero(rates < TURNED_OFF * highest)[0]
     off = off[off > int(np.nanargmax(rates))] if np.isfinite(highest) else off
     turned_off = bool(off.size and off[0] < len(rates) / 2 and off[-1] == len(rates) - 1)
-    too_near = course.promised < TOO_NEAR
+    too_near = course.expected < TOO_NEAR
     if not too_near and not (turned_off and _part_since(course, int(off[0])) < TOO_NEAR / 10):
         return
     norms = _whole_norm(run)
     if not np.median(norms[-5:]) >= UNSPENT * norms[0] > 0:
         return
     severity: Severity = "warning" if loss.learned else "critical"
-    factor = _factor(course.promised)
+    factor = _factor(course.expected)
     now = float(rates[-1])
     if turned_off:
         start = int(off[0])
@@ -121,9 +127,14 @@ def learning_rate_too_low(run: Run, course: Course) -> Iterator[Finding]:
         )
     else:
         start = 0
+        still = (
+            f", and the {course.planned} that are still planned bring that to {100 * course.expected:.2g} %"
+            if course.planned
+            else ""
+        )
         what = (
             f"The learning rate is too low: by their gradients all {course.updates} updates together promise "
-            f"{100 * course.promised:.2g} % of the first loss."
+            f"{100 * course.promised:.2g} % of the first loss{still}."
         )
         remedy = (
             f"Raise the learning rate by {factor}, from {now:.2g} to {rounded(now * factor)}, or train that many "

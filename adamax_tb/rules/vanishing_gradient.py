@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
-from adamax_tb.rules.gradients import dead_fractions, groups_of, kernels_of
+from adamax_tb.rules.gradients import groups_of, kernels_of, mostly_dead
 from adamax_tb.schema import Run
 
 #: A layer whose gradient is below this part of the strongest layer's has a vanished gradient; the larger part holds
@@ -70,7 +70,7 @@ def _back(
     with np.errstate(divide="ignore", invalid="ignore"):
         part = entries / np.take_along_axis(entries, deepest[:, None], axis=1)
     # a whole layer at exactly 0 beside dead units is their doing
-    dead = (dead_fractions(run)[:, kernels] >= DEAD) | (entries == 0)
+    dead = mostly_dead(run, DEAD)[:, kernels] | (entries == 0)
     earlier = np.arange(len(kernels))[None, :] < deepest[:, None]
     limit = (
         VANISHED_AND_FAILING

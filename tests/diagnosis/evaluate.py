@@ -7,12 +7,12 @@ every cadence in `CADENCES`, and on the first 100 updates of those programs whos
 rest is at the default cadence of 10:
 
 diagnosis       of all faulty programs, those whose first finding (the most severe) names the fault: exactly, or by one
-                of its acceptable rules; "any" counts the other findings, too.
+                of its acceptable rules; "any" counts the other findings, too, and consequences.
 place           of the programs with layers at fault that got an acceptable finding in a layer: it is one of those.
 lead            updates from the first warning while training goes on to the loss going bad (`went_bad`), of the
                 detected programs whose loss does; below 0 where the warning came after. For the others, when the first
                 warning came, in percent of the run.
-while training  healthy runs that were alarmed at any time on their way.
+while training  healthy runs of which anything was told on their way (`scores.first_warning`).
 
 Intervals are Wilson's, 95 %. `--split` keeps the test part out of sight while rules are tuned.
 """
@@ -53,10 +53,11 @@ OURS = "adamax-tb"
 
 
 def ours(run: Run, accuracy: float | None) -> list[Alarm]:
-    """Returns the findings of our rules that are critical or a warning, the most severe first."""
+    """Returns our findings that are critical or a warning, each first cause before what follows from it."""
     return [
         Alarm(f.rule, f.layer, f.first_step)
-        for f in diagnose(run)
+        for cause in diagnose(run)
+        for f in (cause, *cause.consequences)
         if f.severity in ("critical", "warning")
     ]
 
@@ -96,7 +97,7 @@ def evaluated(split: str, told: Callable[[str], None]) -> dict[str, Any]:
             **diagnosis(at[USUAL], judge),
         }
         told(f"{name} judged")
-    warnings = {c.program.name: first_warning(c.run, ours) for c in at[USUAL]}
+    warnings = {c.program.name: first_warning(c.run) for c in at[USUAL]}
     bad = {name: went_bad(run) for name, run in full.items()}
     healthy = [p for p in chosen if not p.is_faulty]
     result[OURS] |= {

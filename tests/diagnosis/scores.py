@@ -3,6 +3,7 @@
 Pure; a judge is a function from a run, and the accuracy it reached, to alarms. `evaluate` says what the scores mean.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,9 @@ from cadence import first_records
 from peer_rules import Alarm
 from programs import Program
 
+from adamax_tb.rules import diagnose
 from adamax_tb.schema import Run, layer_group
+from adamax_tb.watch import Watch
 
 #: A loss is smoothed over so many updates.
 SMOOTHED = 9
@@ -105,10 +108,16 @@ def _within(variable: str, layers: tuple[str, ...]) -> bool:
     return any(part in layers for part in layer_group(variable).split("/"))
 
 
-def first_warning(run: Run, judge: Judge) -> int | None:
-    """Returns the update at whose record `judge` alarms for the first time while the run goes on; None: never."""
+def first_warning(run: Run) -> int | None:
+    """Returns the update at whose record the first finding is told while the run goes on; None: none is until its end.
+
+    As `OptimizerHealth` does it, which judges at every record here and knows how many updates are planned.
+    """
+    watch = Watch()
+    planned = dataclasses.replace(run, planned_step=int(run.steps[-1]))
     for count in range(1, len(run.steps) + 1):
-        if judge(first_records(run, count), None):
+        ended = count == len(run.steps)
+        if watch.told(diagnose(first_records(planned, count)), count, ended):
             return int(run.steps[count - 1])
     return None
 
