@@ -69,8 +69,8 @@ def _dead_layers(run: Run, zero: NDArray[np.bool_], constant: bool) -> list[Dead
         if not own:
             continue
         kernel, after = own[0], following.get(own[-1])
-        whole: NDArray[np.bool_] = zero[:, members].all(axis=1)
-        dead: NDArray[np.bool_] = whole | mostly[:, members].all(axis=1)
+        whole: NDArray[np.bool_] = np.logical_and.reduce(zero[:, members], axis=1)
+        dead = whole | np.logical_and.reduce(mostly[:, members], axis=1)
         since = len(dead) - _last(dead)
         if whole.all() and after is not None and not zero[:, after].all():
             continue

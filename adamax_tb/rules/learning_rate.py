@@ -51,10 +51,10 @@ def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
     bounces = loss.poor and pace >= _limit(run, course)
     if not bounces and not lately >= RUNS_AWAY:
         return
-    near = course.descent.per_update / np.maximum(np.abs(_running(run.loss)), 1e-30)
+    promised = course.descent.per_update / max(abs(loss.first), 1e-30)
     if not bounces:
-        near, pace = near[-LATELY:], lately
-    first = len(run.steps) - len(near) + int(np.argmax(near >= TOO_FAR))
+        promised, pace = promised[-LATELY:], lately
+    first = len(run.steps) - len(promised) + int(np.argmax(promised >= TOO_FAR))
     rate = float(run.step_stat("learning_rate")[first])
     peaks = run.step_stat("loss_peak")
     peak = float(np.max(peaks, where=np.isfinite(peaks), initial=-np.inf))
@@ -181,12 +181,6 @@ def _rose(loss: NDArray[np.float32]) -> bool:
     """Tells whether losses are more than twice what they were at the beginning, by medians."""
     early = float(np.median(loss[: max(5, len(loss) // 10)]))
     return bool(np.median(loss[len(loss) // 2 :]) - early > abs(early))
-
-
-def _running(loss: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Returns (T,), the running median of five losses."""
-    padded = np.concatenate([np.repeat(loss[:1], 4), loss]).astype(np.float64)
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, 5), axis=1)
 
 
 def _median(run: Run, name: str, start: int) -> float:

@@ -12,7 +12,7 @@ CAUSES: Mapping[str, Sequence[str]] = {
     "untouched-rows": (),
     "spike-stall": ("exploding-gradient",),
     "exploding-gradient": ("spike-stall",),
-    "learning-rate-too-high": ("exploding-gradient",),
+    "learning-rate-too-high": (),
     "nonfinite": ("exploding-gradient", "learning-rate-too-high"),
     "dead-units": (
         "exploding-gradient",
@@ -31,6 +31,12 @@ CAUSES: Mapping[str, Sequence[str]] = {
         "nonfinite",
     ),
     "epsilon-dominated": ("vanishing-gradient", "dead-units"),
+    "learning-rate-too-low": (),
+    "not-learning": (),
+}
+#: Rule → what explains it, whenever that began: it is judged by the whole run, and says no more than these do.
+EXPLAINED: Mapping[str, Sequence[str]] = {
+    "learning-rate-too-high": ("exploding-gradient",),
     "learning-rate-too-low": (
         "skipped-steps",
         "epsilon-dominated",
@@ -41,50 +47,41 @@ CAUSES: Mapping[str, Sequence[str]] = {
         "frozen-layer",
         "nonfinite",
     ),
-    "not-learning": (),
 }
-#: These are judged by the whole run: when they began says nothing of what came first.
-OF_THE_WHOLE_RUN = ("learning-rate-too-high", "learning-rate-too-low")
 
 
 def told(findings: Iterable[Finding]) -> list[Finding]:
     """Returns the first causes among `findings`, each with its consequences, the most severe first.
 
-    A cause is as severe as the worst that follows from it.
+    A cause is as severe as the worst that follows from it. What others explain is left out.
     """
     order = list(CAUSES)
-    found = sorted(findings, key=lambda f: (f.first_step, order.index(f.rule)))
+    found = sorted(_unexplained(list(findings)), key=lambda f: (f.first_step, order.index(f.rule)))
     followers: list[list[Finding]] = [[] for _ in found]
     roots: list[int] = []
-    causes = [_cause(i, found) for i in range(len(found))]
     for i, finding in enumerate(found):
-        root = i
-        while (cause := causes[root]) is not None:
-            root = cause
-        if root == i or not _may_follow(finding, i, root):
-            roots.append(i)
-        else:
-            followers[root].append(finding)
-    first = [_with(found[i], followers[i]) for i in roots]
+        cause = _cause(i, found)
+        roots.append(i if cause is None else roots[cause])
+        if cause is not None:
+            followers[roots[i]].append(finding)
+    first = [_with(found[i], followers[i]) for i in dict.fromkeys(roots)]
     return sorted(first, key=lambda f: (SEVERITIES.index(f.severity), f.first_step))
+
+
+def _unexplained(findings: Sequence[Finding]) -> list[Finding]:
+    alarming = {f.rule for f in findings if f.severity != "info"}
+    return [f for f in findings if not alarming & set(EXPLAINED.get(f.rule, ()))]
 
 
 def _cause(index: int, found: Sequence[Finding]) -> int | None:
     """Returns which of `found`, earliest first, brought about the one at `index`; None if nothing did."""
     finding = found[index]
-    for i, other in enumerate(found):
+    for i, other in enumerate(found[:index]):
         if other.rule == "nonfinite" and other.layer is None:
             continue  # a loss that is NaN while the gradients are finite trains on
-        if other.rule == finding.rule and i < index:
-            return i
-        if other.rule in CAUSES[finding.rule] and _may_follow(finding, index, i):
+        if other.rule == finding.rule or other.rule in CAUSES[finding.rule]:
             return i
     return None
-
-
-def _may_follow(finding: Finding, index: int, cause: int) -> bool:
-    """Tells whether `finding`, at `index`, may come of what stands at `cause`, in the order of their first steps."""
-    return cause < index or finding.rule in OF_THE_WHOLE_RUN
 
 
 def _with(cause: Finding, consequences: Sequence[Finding]) -> Finding:
