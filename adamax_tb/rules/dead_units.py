@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
 from adamax_tb.rules.gradients import groups_of, kernels_of, mostly_dead
@@ -18,7 +19,6 @@ WHOLE = 0.99
 #: Fewer updates without a gradient say nothing; units that are dead in part are judged after so many in all.
 UPDATES = 40
 UPDATES_IN_PART = 100
-LU = "Lu, Shin, Su and Karniadakis, Dying ReLU and Initialization, 2020: https://arxiv.org/abs/1903.06733"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _finding(run: Run, course: Course, layer: DeadLayer, constant: bool) -> Find
             "loss_last": course.loss.last,
         },
         suggestion=_remedy(run, name, since, bool(unweighted)),
-        reference=LU,
+        reference=references.DYING_RELU,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.rules.gradients import kernels_of
@@ -19,7 +20,6 @@ UPDATES = 50
 
 #: The mean second moment in units of the gradient, whichever the optimizer has.
 SECOND_MOMENTS = ("u_mean", "v_mean", "accumulator_mean")
-KINGMA = "Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, section 2: https://arxiv.org/abs/1412.6980"
 
 
 def epsilon_dominated(run: Run, course: Course) -> Iterator[Finding]:
@@ -68,5 +68,5 @@ def epsilon_dominated(run: Run, course: Course) -> Iterator[Finding]:
             f"this epsilon the optimizer is plain momentum, and would need learning_rate="
             f"{rounded(rate * epsilon / typical)}."
         ),
-        reference=KINGMA,
+        reference=references.ADAM,
     )

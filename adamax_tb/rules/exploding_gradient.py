@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
 from adamax_tb.rules.gradients import EXPLODED, growth_of, kernels_of, usual_norm, usual_so_far
@@ -66,4 +67,5 @@ def exploding_gradient(run: Run, course: Course) -> Iterator[Finding]:
             f"{min(rate / 10, first_rate):.2g}. If single batches cause it, clip at the usual size as well: "
             f"{run.optimizer}(..., global_clipnorm={clip:.2g})."
         ),
+        reference=references.EXPLODING,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
 from adamax_tb.rules.gradients import RECORDS_AT_ONCE, groups_of, kernels_of
@@ -13,7 +14,6 @@ from adamax_tb.schema import Run, recorded
 
 #: Fewer updates say nothing yet.
 UPDATES = 20
-TENSORFLOW = "TensorFlow, Introduction to gradients, Getting a gradient of None: https://www.tensorflow.org/guide/autodiff"
 
 
 def frozen_layer(run: Run, course: Course) -> Iterator[Finding]:
@@ -63,7 +63,7 @@ def frozen_layer(run: Run, course: Course) -> Iterator[Finding]:
             "round or sign, a branch that is multiplied by 0, or outputs that the loss does not use. If the layer is "
             "to stay as it is, say so: layer.trainable = False."
         ),
-        reference=TENSORFLOW,
+        reference=references.AUTODIFF,
     )
 
 

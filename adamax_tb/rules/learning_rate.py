@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from adamax_tb.rules import references
 from adamax_tb.rules.course import LATELY, Course
 from adamax_tb.rules.finding import Finding, Severity
 from adamax_tb.rules.gradients import HISTORY
@@ -32,12 +33,6 @@ UPDATES_TOO_FAR = 20
 UPDATES_TOO_NEAR = 80
 #: A rate below this part of its largest has been turned off.
 TURNED_OFF = 0.01
-
-SMITH = "L. N. Smith, Cyclical Learning Rates for Training Neural Networks, 2017: https://arxiv.org/abs/1506.01186"
-GOODFELLOW = (
-    "Goodfellow, Bengio and Courville, Deep Learning, 2016, section 11.4.1: "
-    "https://www.deeplearningbook.org/contents/guidelines.html"
-)
 
 
 def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
@@ -83,7 +78,7 @@ def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
             f"Lower the learning rate by {factor}: at step {run.steps[first]} it is {rate:.2g}; try "
             f"{rounded(rate / factor)}. Updates should then promise a few percent of the loss each."
         ),
-        reference=GOODFELLOW,
+        reference=references.LEARNING_RATE,
     )
 
 
@@ -158,7 +153,7 @@ def learning_rate_too_low(run: Run, course: Course) -> Iterator[Finding]:
             "gradient_norm_last": float(np.median(norms[-5:])),
         },
         suggestion=remedy,
-        reference=SMITH,
+        reference=references.RATE_RANGE,
     )
 
 

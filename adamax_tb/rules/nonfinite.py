@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.rules.gradients import EXPLODED, RECORDS_AT_ONCE, usual_norm
@@ -15,15 +16,6 @@ from adamax_tb.schema import Run, recorded
 
 #: A gradient that grew by this factor in the updates before it was lost had been growing.
 GREW = 10.0
-
-PASCANU = (
-    "Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks, 2013: "
-    "https://arxiv.org/abs/1211.5063"
-)
-FORMATS = (
-    "Goldberg, What every computer scientist should know about floating-point arithmetic, 1991: "
-    "https://docs.oracle.com/cd/E19957-01/806-3568/ncg_goldberg.html"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +137,7 @@ def _nonfinite_gradient(run: Run, bad: Mapping[int, NDArray[np.bool_]]) -> Findi
         suggestion=_nonfinite_remedy(
             step, growth, evidence["learning_rate"], usual_norm(run, record)
         ),
+        reference=references.NUMBERS,
     )
 
 
@@ -181,7 +174,7 @@ def _exploded_before(
             f"Lower the learning rate: at step {step} it is {rate:.2g}; try {rate / 10:.2g}. If single batches cause "
             f"it, clip at the usual size as well: {run.optimizer}(..., global_clipnorm={clip:.2g})."
         ),
-        reference=PASCANU,
+        reference=references.EXPLODING,
     )
 
 
@@ -271,6 +264,7 @@ def _nonfinite_loss(run: Run, course: Course) -> Iterator[Finding]:
             "condition hides from them, an exp beyond float32, or a sample weight that is NaN. Losses that take "
             "from_logits=True avoid the first two."
         ),
+        reference=references.NUMBERS,
     )
 
 
@@ -354,4 +348,5 @@ def _ruined_by_update(run: Run, bad: int | None) -> Finding | None:
             f"is {rate:.2g}; a root or a division in its update that can be NaN, an epsilon of 0, or a state that was "
             "loaded from a broken checkpoint does this."
         ),
+        reference=references.NUMBERS,
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.rules.wording import spelled
@@ -16,10 +17,6 @@ PROMISED = 2.0
 #: something else.
 STOOD = 0.95
 GREW = 2.0
-ZHANG = (
-    "Zhang, Bengio, Hardt, Recht and Vinyals, Understanding deep learning requires rethinking generalization, 2017: "
-    "https://arxiv.org/abs/1611.03530"
-)
 
 
 def not_learning(run: Run, course: Course) -> Iterator[Finding]:
@@ -55,7 +52,7 @@ def not_learning(run: Run, course: Course) -> Iterator[Finding]:
             "inputs, a loss that does not fit the last activation (a sigmoid or softmax together with "
             f"from_logits=True, one unit for several classes), or a learning rate, {rate:.2g}, ten times too high."
         ),
-        reference=ZHANG,
+        reference=references.RANDOM_LABELS,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.schema import Run
@@ -64,6 +65,7 @@ def skipped_steps(run: Run, course: Course) -> Iterator[Finding]:
             else "Train in bfloat16: keras.config.set_dtype_policy('mixed_bfloat16'). It has the range of float32, so "
             "gradients do not overflow and need no loss scaling."
         ),
+        reference=references.LOSS_SCALING,
     )
 
 

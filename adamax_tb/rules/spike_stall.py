@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.rules.gradients import kernels_of, usual_norm
@@ -20,7 +21,6 @@ USUAL = 4.0
 SPIKE = 30.0
 #: A beta_2 to compare with.
 FASTER = 0.99
-KINGMA = "Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, section 7.1: https://arxiv.org/abs/1412.6980"
 
 
 def spike_stall(run: Run, course: Course) -> Iterator[Finding]:
@@ -92,7 +92,7 @@ def spike_stall(run: Run, course: Course) -> Iterator[Finding]:
             f"Clip, so that one batch cannot do this: {run.optimizer}(..., global_clipnorm={clip:.2g}) would save "
             f"about all {lost} updates{f'; {saved}' if saved else ''}. Look at the batch of step {at}, too."
         ),
-        reference=KINGMA,
+        reference=references.ADAMAX,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.schema import Run, layer_group
@@ -12,7 +13,6 @@ from adamax_tb.schema import Run, layer_group
 UNTOUCHED = 0.8
 #: Fewer updates say nothing yet.
 UPDATES = 50
-KERAS = "Keras, the Embedding layer: https://keras.io/api/layers/core_layers/embedding/"
 
 
 def untouched_rows(run: Run, course: Course) -> Iterator[Finding]:
@@ -48,7 +48,7 @@ def untouched_rows(run: Run, course: Course) -> Iterator[Finding]:
                 f"{shape[0]}, and is about {touched}. A cast, a clip, a modulo or a vocabulary that was never adapted "
                 "(every word is out of it) makes them all the same."
             ),
-            reference=KERAS,
+            reference=references.EMBEDDING,
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
 from adamax_tb.rules.gradients import groups_of, kernels_of, mostly_dead
@@ -23,12 +24,6 @@ DEAD = 0.5
 #: Fewer updates say nothing yet, and of the loss so many.
 UPDATES = 20
 UPDATES_OF_LOSS = 50
-
-GLOROT = (
-    "Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010: "
-    "https://proceedings.mlr.press/v9/glorot10a.html"
-)
-HE = "He, Zhang, Ren and Sun, Delving Deep into Rectifiers, 2015: https://arxiv.org/abs/1502.01852"
 
 
 def vanishing_gradient(run: Run, course: Course) -> Iterator[Finding]:
@@ -110,7 +105,7 @@ def _back(
             "Let the gradient through: relu or gelu with kernel_initializer='he_normal' in place of sigmoid or tanh, "
             "and a residual connection or LayerNormalization every few layers. A higher learning rate does not help."
         ),
-        reference=GLOROT,
+        reference=references.VANISHING,
     )
 
 
@@ -160,7 +155,7 @@ def _forward(
             "Keep the signal's size: kernel_initializer='he_normal' with relu, 'glorot_uniform' with tanh, and inputs "
             "with unit variance (keras.layers.Normalization). A higher learning rate does not help."
         ),
-        reference=HE,
+        reference=references.FORWARD,
     )
 
 
@@ -201,7 +196,7 @@ def _over_time(
             "give, or whose inputs have become large, has no gradient there. For a regression take "
             f"activation=None and scaled targets. If the loss is as small as it can be, this is all there is."
         ),
-        reference=GLOROT,
+        reference=references.VANISHING,
     )
 
 
