@@ -128,6 +128,7 @@ class Assembly:
             optimizer=self._table.optimizer,
             hyperparameters=dict(hyperparameters),
             planned_step=self._table.planned_step or None,
+            head=self._table.head if self._table.HasField("head") else None,
             notes=tuple(notes),
             flight=self._flight(steps, times),
             _stats=values,

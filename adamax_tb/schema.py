@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from adamax_tb.schema_pb2 import Layer, LayerTable
+from adamax_tb.schema_pb2 import Head, Layer, LayerTable
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Layer", "LayerTable", "Run", "Statistic", "STATS", "STEP_STATS"]
+__all__ = ["Head", "Layer", "LayerTable", "Run", "Statistic", "STATS", "STEP_STATS"]
 
 PLUGIN_NAME = "optimizer_health"
 VERSION = 1
@@ -419,6 +419,7 @@ class Run:
         notes: what the reader had to skip or repair, one sentence each.
         flight: the updates before something went wrong, None if nothing did.
         planned_step: the last step as the training was planned, None where that is not known.
+        head: what the model ends in and its loss, None where that is not known.
     """
 
     name: str
@@ -432,6 +433,7 @@ class Run:
     notes: tuple[str, ...] = ()
     flight: Flight | None = None
     planned_step: int | None = None
+    head: Head | None = None
     _stats: Values = field(default_factory=Arrays, repr=False)
     _step_stats: Values = field(default_factory=Arrays, repr=False)
 

@@ -15,8 +15,20 @@ class Layer(_message.Message):
     dtype: str
     def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ...) -> None: ...
 
+class Head(_message.Message):
+    __slots__ = ("loss", "from_logits", "activation", "units")
+    LOSS_FIELD_NUMBER: _ClassVar[int]
+    FROM_LOGITS_FIELD_NUMBER: _ClassVar[int]
+    ACTIVATION_FIELD_NUMBER: _ClassVar[int]
+    UNITS_FIELD_NUMBER: _ClassVar[int]
+    loss: str
+    from_logits: bool
+    activation: str
+    units: int
+    def __init__(self, loss: _Optional[str] = ..., from_logits: bool = ..., activation: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
+
 class LayerTable(_message.Message):
-    __slots__ = ("version", "layers", "statistics", "step_statistics", "optimizer", "hyperparameters", "every", "planned_step")
+    __slots__ = ("version", "layers", "statistics", "step_statistics", "optimizer", "hyperparameters", "every", "planned_step", "head")
     class HyperparametersEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +44,7 @@ class LayerTable(_message.Message):
     HYPERPARAMETERS_FIELD_NUMBER: _ClassVar[int]
     EVERY_FIELD_NUMBER: _ClassVar[int]
     PLANNED_STEP_FIELD_NUMBER: _ClassVar[int]
+    HEAD_FIELD_NUMBER: _ClassVar[int]
     version: int
     layers: _containers.RepeatedCompositeFieldContainer[Layer]
     statistics: _containers.RepeatedScalarFieldContainer[str]
@@ -40,4 +53,5 @@ class LayerTable(_message.Message):
     hyperparameters: _containers.ScalarMap[str, float]
     every: int
     planned_step: int
-    def __init__(self, version: _Optional[int] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., statistics: _Optional[_Iterable[str]] = ..., step_statistics: _Optional[_Iterable[str]] = ..., optimizer: _Optional[str] = ..., hyperparameters: _Optional[_Mapping[str, float]] = ..., every: _Optional[int] = ..., planned_step: _Optional[int] = ...) -> None: ...
+    head: Head
+    def __init__(self, version: _Optional[int] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., statistics: _Optional[_Iterable[str]] = ..., step_statistics: _Optional[_Iterable[str]] = ..., optimizer: _Optional[str] = ..., hyperparameters: _Optional[_Mapping[str, float]] = ..., every: _Optional[int] = ..., planned_step: _Optional[int] = ..., head: _Optional[_Union[Head, _Mapping]] = ...) -> None: ...

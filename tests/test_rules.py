@@ -270,9 +270,7 @@ def test_a_finding_is_valid_json_whatever_its_numbers(tmp_path):
     loss = np.concatenate([np.linspace(2, 1, 60), np.full(40, np.nan)])
     for finding in diagnose(recorded(tmp_path, stats, loss)):
         text = json.dumps(finding_json(finding), allow_nan=False)
-        assert set(json.loads(text)) == {
-            "rule", "severity", "layer", "first_step", "last_step", "message", "evidence", "suggestion", "reference", "consequences",
-        }  # fmt: skip
+        assert set(json.loads(text)) == {f.name for f in dataclasses.fields(finding)}
 
 
 def test_a_loss_that_gave_back_what_it_had_gained_was_not_learned(tmp_path):
@@ -392,7 +390,7 @@ def test_a_gradient_that_was_lost_at_once_did_not_grow(tmp_path, factor):
     (finding,) = diagnose(run)
     assert "grew" not in finding.message
     assert finding.evidence["growth_before"] < 10
-    assert "did not grow" in finding.suggestion
+    assert "did not grow much" in finding.suggestion
     assert "step 130" in finding.suggestion
 
 

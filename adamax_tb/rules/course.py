@@ -15,7 +15,9 @@ STILL = 0.05
 FAILING = 0.5
 POOR = 0.25
 #: A loss within this part of what guessing gives is that.
-CHANCE = 0.03
+CHANCE = 0.05
+#: A loss that began this many times above it fell to it.
+ABOVE_CHANCE = 1.1
 #: An update that promises more than so many times the first loss is one that a spike made.
 SPIKE = 3.0
 #: So many records are the last few.
@@ -75,7 +77,7 @@ class LossCourse:
     def guessing(self) -> bool:
         """Whether the loss fell from a bad beginning to `chance` and stands there: no input makes a difference."""
         near = abs(self.last - self.chance) <= CHANCE * self.chance
-        return bool(near and self.flat and self.first > 2 * self.chance)
+        return bool(near and self.flat and self.first > ABOVE_CHANCE * self.chance)
 
     @property
     def failing(self) -> bool:

@@ -109,7 +109,13 @@ def _severity(course: Course, layer: DeadLayer, constant: bool) -> Severity:
 def _finding(run: Run, course: Course, layer: DeadLayer, constant: bool) -> Finding:
     name, units = layer_group(run.layers[layer.kernel]), run.shapes[layer.kernel][-1]
     since = int(run.steps[layer.since])
-    count = "All" if layer.whole else str(round(layer.fraction * units))
+    dead = (
+        f"{round(layer.fraction * units)} of {units} units of {name} are dead: no input gives them"
+    )
+    if layer.whole:
+        dead = f"All {units} units of {name} are dead: no input gives them"
+    if units == 1:
+        dead = f"The only unit of {name} is dead: no input gives it"
     what = ", and with them the network's output is the same for every input" if constant else ""
     unweighted = "weight_norm" in run.statistics and run.stat("weight_norm")[-1, layer.kernel] == 0
     return Finding(
@@ -118,10 +124,7 @@ def _finding(run: Run, course: Course, layer: DeadLayer, constant: bool) -> Find
         layer=run.layers[layer.kernel],
         first_step=since,
         last_step=int(run.steps[-1]),
-        message=(
-            f"{count}{' of' if count != 'All' else ''} {units} units of {name} are dead: no input gives them a "
-            f"gradient since step {since}{what}, and {course.loss.described()}."
-        ),
+        message=(f"{dead} a gradient since step {since}{what}, and {course.loss.described()}."),
         evidence={
             "dead_units": layer.fraction,
             "units": float(units),
@@ -140,7 +143,7 @@ def _remedy(run: Run, name: str, since: int, unweighted: bool) -> str:
             f"The weights of {name} are all 0, so every unit is the same and gives nothing: leave "
             "kernel_initializer at its default, 'glorot_uniform', or take 'he_normal' with relu."
         )
-    if since <= run.steps[min(1, len(run.steps) - 1)]:
+    if since == run.steps[0]:
         return (
             f"They were dead from the beginning: let the biases of {name} start at 0, and scale the inputs to zero "
             "mean and unit variance. leaky_relu or gelu, whose gradient is nowhere 0, cannot die."

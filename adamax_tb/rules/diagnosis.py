@@ -58,7 +58,8 @@ def diagnose(run: Run) -> list[Finding]:
         run = run.until(int(np.searchsorted(run.steps, findings[0].first_step)))
     if len(run.steps):
         course = dataclasses.replace(course, descent=descent(run))
-        others = (rule for name, rule in RULES.items() if name != "nonfinite")
+        found = {finding.rule for finding in findings} | {"nonfinite"}
+        others = (rule for name, rule in RULES.items() if name not in found)
         findings += [finding for rule in others for finding in rule(run, course)]
     if all(finding.severity == "info" for finding in findings):
         findings += not_learning(run, course)

@@ -1,5 +1,6 @@
 """`epsilon-dominated`: epsilon, not the gradient's size, decides how large the steps are."""
 
+import warnings
 from collections.abc import Iterator
 
 import numpy as np
@@ -30,10 +31,10 @@ def epsilon_dominated(run: Run, course: Course) -> Iterator[Finding]:
     failing = course.loss.failing and course.expected < PROMISED
     if name is None or not kernels or not failing or course.updates < UPDATES:
         return
-    moments = run.stat(name)[len(run.steps) // 2 :, kernels].astype(np.float64)
-    moments = (
-        np.nanmedian(np.where(moments > 0, moments, np.nan), axis=0) if moments.size else moments
-    )
+    values = run.stat(name)[len(run.steps) // 2 :, kernels].astype(np.float64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a layer without any there is no median
+        moments = np.nanmedian(np.where(values > 0, values, np.nan), axis=0)
     usual = moments[np.isfinite(moments)]
     dominated = usual * DOMINATED < epsilon
     if not usual.size or dominated.mean() < 0.5:

@@ -151,7 +151,7 @@ def _exploded_before(
     if growth is None or not growth.factor >= EXPLODED:
         return
     rate = _at(run, step, "learning_rate")
-    clip = usual_norm(run, int(np.searchsorted(run.steps, step)))
+    clip = usual_norm(run, int(np.searchsorted(run.steps, step - growth.updates)))
     yield Finding(
         rule="exploding-gradient",
         severity="critical",
@@ -185,14 +185,14 @@ def _nonfinite_remedy(step: int, growth: GrowthBefore | None, rate: float, clip_
             "Look at the loss first: a log or a division of 0, or an input that holds NaN. If the gradient grew before "
             f"this step, lower the learning rate or clip: {clip}."
         )
-    if growth.factor >= GREW:
+    if growth.factor >= EXPLODED:
         return (
             f"The gradient grew before: lower the learning rate, from {rate:.2g} at step {step} to {rate / 10:.2g}, "
             f"and clip: {clip}."
         )
     return (
-        f"The gradient did not grow before. Look at the batch of step {step} and at the loss: an input that holds NaN, "
-        "a log or a division of 0, or the root of 0, whose derivative is infinite."
+        f"The gradient did not grow much before. Look at the batch of step {step} and at the loss: an input that holds "
+        "NaN, a log or a division of 0, or the root of 0, whose derivative is infinite."
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
@@ -27,7 +28,7 @@ def not_learning(run: Run, course: Course) -> Iterator[Finding]:
     loss = course.loss
     if not loss.known or loss.learned or not course.fresh or course.updates < UPDATES:
         return
-    if not course.promised >= PROMISED or not STOOD <= _half_way(run) / abs(loss.first) <= GREW:
+    if not course.promised >= PROMISED or not _stood(run.loss.astype(np.float64)):
         return
     rate = float(run.step_stat("learning_rate")[-1])
     yield Finding(
@@ -56,6 +57,8 @@ def not_learning(run: Run, course: Course) -> Iterator[Finding]:
     )
 
 
-def _half_way(run: Run) -> float:
-    """Returns the median loss of the second half."""
-    return float(np.median(run.loss[len(run.loss) // 2 :]))
+def _stood(loss: NDArray[np.float64]) -> bool:
+    """Tells whether the second half's losses are what the first loss was, and what the first few were."""
+    late = float(np.median(loss[len(loss) // 2 :]))
+    early = float(np.median(loss[: max(3, len(loss) // 10)]))
+    return bool(STOOD * abs(loss[0]) <= late <= GREW * abs(loss[0]) and late >= STOOD * abs(early))

@@ -26,7 +26,11 @@ def skipped_steps(run: Run, course: Course) -> Iterator[Finding]:
     """
     thrown, batches = _thrown_batches(run)
     scale = run.step_stat("loss_scale").astype(np.float64)
-    stretches = [_lasting_skips(thrown, batches), _falling_scale(thrown, scale)]
+    stretches = [
+        _lasting_skips(thrown, batches),
+        _falling_scale(thrown, scale),
+        _long_search(thrown, batches),
+    ]
     found = [stretch for stretch in stretches if stretch is not None]
     if not found:
         return
@@ -37,6 +41,9 @@ def skipped_steps(run: Run, course: Course) -> Iterator[Finding]:
     scales = ""
     if not np.isnan(from_scale + to_scale):
         scales = f", with a scale that went from {_power(from_scale)} to {_power(to_scale)}"
+    when = (
+        f"from step {run.steps[first]} to {run.steps[last]}" if last else "before the first update"
+    )
     failed = course.loss.known and not course.loss.learned
     yield Finding(
         rule="skipped-steps",
@@ -45,8 +52,8 @@ def skipped_steps(run: Run, course: Course) -> Iterator[Finding]:
         first_step=int(run.steps[first]),
         last_step=int(run.steps[last]),
         message=(
-            f"Loss scaling throws away {count:.0f} of {of:.0f} batches ({100 * count / of:.2g} %) from step "
-            f"{run.steps[first]} to {run.steps[last]}{scales}, and {course.loss.described()}."
+            f"Loss scaling throws away {count:.0f} of {of:.0f} batches ({100 * count / of:.2g} %) {when}"
+            f"{scales}, and {course.loss.described()}."
         ),
         evidence={
             "skipped_steps": count,
@@ -57,15 +64,26 @@ def skipped_steps(run: Run, course: Course) -> Iterator[Finding]:
             "loss_first": course.loss.first,
             "loss_last": course.loss.last,
         },
-        suggestion=(
+        suggestion=_remedy(overflows, searched=last == 0),
+        reference=references.LOSS_SCALING,
+    )
+
+
+def _remedy(overflows: bool, searched: bool) -> str:
+    if overflows:
+        return (
             "Find the operation that overflows and give its layer dtype='float32': even with a scale below 1 these "
             "batches hold NaN or numbers beyond 65504, float16's largest. An exp, a norm, a sum over many entries and "
             "a log of 0 are the usual ones."
-            if overflows
-            else "Train in bfloat16: keras.config.set_dtype_policy('mixed_bfloat16'). It has the range of float32, so "
-            "gradients do not overflow and need no loss scaling."
-        ),
-        reference=references.LOSS_SCALING,
+        )
+    if searched:
+        return (
+            "Begin with a smaller scale, every batch halves it once: "
+            "keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**15), the default."
+        )
+    return (
+        "Train in bfloat16: keras.config.set_dtype_policy('mixed_bfloat16'). It has the range of float32, so gradients "
+        "do not overflow and need no loss scaling."
     )
 
 
@@ -77,10 +95,11 @@ def _thrown_batches(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     """Returns (T,) twice, the batches thrown away and all batches since the previous record; 0 where not known."""
     skipped = run.step_stat("skipped_steps").astype(np.float64)
     known = np.isfinite(skipped)
-    known[0] = False  # the scale finds its size, and where the training began is not known
+    # the scale finds its size, and where the training began is not known
+    known[0] = bool(run.steps[0] == 1 and skipped[0] > 2 * SETTLING)
     thrown = np.where(known, skipped, 0.0)
     per_update = max(1.0, run.hyperparameters.get("gradient_accumulation_steps", 1.0))
-    updates = np.diff(run.steps, prepend=run.steps[0])
+    updates = np.diff(run.steps, prepend=run.steps[0] - 1)
     return thrown, np.where(known, per_update * updates + thrown, 0.0)
 
 
@@ -112,3 +131,10 @@ def _falling_scale(
     if not falls.size or scale[falls[-1]] > scale[low[0]] * 0.5 ** (SETTLING / 2):
         return None
     return int(low[0]), int(falls[-1])
+
+
+def _long_search(
+    thrown: NDArray[np.float64], batches: NDArray[np.float64]
+) -> tuple[int, int] | None:
+    """Returns the first record, if the scale began so large that finding its size took more than `SKIPPED` of all."""
+    return (0, 0) if thrown[0] > SKIPPED * batches.sum() else None

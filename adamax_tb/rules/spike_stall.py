@@ -14,7 +14,7 @@ from adamax_tb.rules.wording import spelled
 from adamax_tb.schema import Run
 
 #: A second moment this many times the gradient makes steps that go nowhere.
-STALLED = 100.0
+STALLED = 20.0
 #: What it usually is, when there is nothing before the spike to learn it from.
 USUAL = 4.0
 #: A gradient this many times what it is after it was a spike.
@@ -51,7 +51,7 @@ def spike_stall(run: Run, course: Course) -> Iterator[Finding]:
         return
     before = full[:spike]
     usual = float(np.median(before)) if len(before) >= 5 else USUAL
-    usual = min(max(usual, 1.0), STALLED / 2)
+    usual = min(max(usual, 1.0), STALLED / 4)
     peaks = run.stat("gradient_norm_peak")[spike, kernels]
     where = kernels[int(np.argmax(np.where(np.isnan(peaks), -np.inf, peaks / sizes)))]
     at = int(run.stat("gradient_norm_peak_step")[spike, where])

@@ -10,11 +10,12 @@ CAUSES: Mapping[str, Sequence[str]] = {
     "skipped-steps": (),
     "frozen-layer": (),
     "untouched-rows": (),
-    "spike-stall": ("exploding-gradient",),
+    "spike-stall": ("exploding-gradient", "learning-rate-too-high"),
     "exploding-gradient": ("spike-stall",),
     "learning-rate-too-high": (),
     "nonfinite": ("exploding-gradient", "learning-rate-too-high"),
     "dead-units": (
+        "skipped-steps",
         "exploding-gradient",
         "learning-rate-too-high",
         "untouched-rows",

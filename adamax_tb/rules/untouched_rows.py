@@ -11,13 +11,15 @@ from adamax_tb.schema import Run, layer_group
 
 #: An embedding this part of whose entries never had a gradient is looked up in few of its rows.
 UNTOUCHED = 0.8
+#: Rows that are looked up for the first time late make the touched ones so many times more in the second half.
+STILL_TOUCHED = 1.05
 #: Fewer updates say nothing yet.
 UPDATES = 50
 
 
 def untouched_rows(run: Run, course: Course) -> Iterator[Finding]:
     """Hardly any row of an embedding is ever looked up, so the inputs are not what they should be."""
-    if course.loss.learned or not course.loss.known or course.updates < UPDATES:
+    if not course.loss.failing or course.updates < UPDATES:
         return
     for layer, (name, shape) in enumerate(zip(run.layers, run.shapes, strict=True)):
         if len(shape) != 2 or "embedding" not in name.lower():
@@ -28,7 +30,7 @@ def untouched_rows(run: Run, course: Course) -> Iterator[Finding]:
             continue
         yield Finding(
             rule="untouched-rows",
-            severity="critical" if course.loss.flat else "warning",
+            severity="warning" if course.loss.learned else "critical",
             layer=name,
             first_step=int(run.steps[0]),
             last_step=int(run.steps[-1]),
@@ -53,13 +55,17 @@ def untouched_rows(run: Run, course: Course) -> Iterator[Finding]:
 
 
 def _untouched(run: Run, layer: int) -> float:
-    """Returns the part of the entries that had no gradient until the end."""
+    """Returns the part of the entries that had no gradient until the end; 0 if it is still becoming less."""
     for name in ("u_zeros", "v_zeros"):
         if name in run.statistics:
-            return float(np.nan_to_num(run.stat(name)[-1, layer]))
-    zeros = run.stat("gradient_zeros")[:, layer] if "gradient_zeros" in run.statistics else None
-    if zeros is None or not np.isfinite(zeros).any():
+            zeros = np.nan_to_num(run.stat(name)[:, layer])
+            early, end = 1 - zeros[len(zeros) // 2], 1 - zeros[-1]
+            return float(zeros[-1]) if end <= STILL_TOUCHED * early else 0.0
+    if "gradient_zeros" not in run.statistics:
         return 0.0
     # of one update only: rows that another one looks up show in how the part changes
-    seen = zeros[np.isfinite(zeros)]
-    return float(seen.min()) if np.ptp(seen) <= 0.25 * (1 - seen.min()) else 0.0
+    seen = run.stat("gradient_zeros")[:, layer]
+    seen = seen[np.isfinite(seen)]
+    if not seen.size or np.ptp(seen) > 0.25 * (1 - seen.min()):
+        return 0.0
+    return float(seen.min())

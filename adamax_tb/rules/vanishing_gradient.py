@@ -18,7 +18,9 @@ VANISHED_AND_FAILING = 3e-3
 #: An output kernel whose gradient is below this part of its bias's gets inputs that are as good as 0.
 SILENT = 0.04
 #: A gradient that fell below this part of its first, while the loss did not fall, has vanished over time.
-COLLAPSED = 0.01
+COLLAPSED = 0.02
+#: A loss of which this part is left did not fall to speak of.
+HIGH = 0.7
 #: A layer with this part of its units dead gets no gradient for that reason.
 DEAD = 0.5
 #: Fewer updates say nothing yet, and of the loss so many.
@@ -81,6 +83,7 @@ def _back(
     usual = float(np.median(part[at, layer]))
     strong = kernels[int(np.median(deepest[at]))]
     name = run.layers[kernels[layer]]
+    got = "gets" if held.sum() == 1 else "get"
     stands = "" if course.loss.failing or not course.loss.known else ", where it stands still"
     return Finding(
         rule="vanishing-gradient",
@@ -90,7 +93,7 @@ def _back(
         last_step=int(run.steps[at[-1]]),
         message=(
             f"The gradient vanishes on its way back to {name}: there it is {usual:.2g} of what it is in "
-            f"{run.layers[strong]}. {int(held.sum())} of {len(kernels)} kernels get less than {limit:g} of it, and "
+            f"{run.layers[strong]}. {int(held.sum())} of {len(kernels)} kernels {got} less than {limit:g} of it, and "
             f"{course.loss.described()}{stands}."
         ),
         evidence={
@@ -162,10 +165,13 @@ def _forward(
 def _over_time(
     run: Run, course: Course, kernels: list[int], entries: NDArray[np.float64]
 ) -> Finding | None:
-    """Judges how the gradient of all layers went while the loss did not fall: outputs or units are saturated."""
-    if not course.loss.failing or course.loss.learned or course.updates < UPDATES_OF_LOSS:
+    """Judges how the gradient of all kernels went while the loss did not fall: outputs or units are saturated.
+
+    The last bias gets a gradient as long as the loss has one.
+    """
+    if not course.loss.remaining > HIGH or course.updates < UPDATES_OF_LOSS:
         return None
-    norms = run.stat("gradient_norm").astype(np.float64)
+    norms = run.stat("gradient_norm")[:, kernels].astype(np.float64)
     whole = np.sqrt(np.sum(np.square(norms), axis=1, where=np.isfinite(norms)))
     gone = (whole < COLLAPSED * whole[0]) & (whole > 0)
     few = max(1, min(5, len(whole) // 4))
