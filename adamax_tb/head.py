@@ -49,7 +49,10 @@ def _activation(output: Any) -> str:
         return "softmax"
     if isinstance(operation, keras.layers.ReLU):
         return "relu"
-    if isinstance(operation, (keras.layers.Dense, keras.layers.EinsumDense, keras.layers.Activation)):
+    if isinstance(operation, keras.layers.Activation):
+        name = _name(operation.activation)
+        return _activation(operation.input) if name == "linear" else name
+    if isinstance(operation, (keras.layers.Dense, keras.layers.EinsumDense)):
         return _name(operation.activation)
     return ""
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from synthetic import ADAM, ADAMAX, healthy_stats, write_run
 
 from adamax_tb import diagnose, read_runs
-from adamax_tb.schema import NOT_RECORDED, Arrays
+from adamax_tb.schema import NOT_RECORDED, Arrays, Head
 
 STEPS = np.arange(1, 301)
 COUNT = len(STEPS)
@@ -328,3 +328,63 @@ def test_rows_that_other_batches_look_up_are_touched(tmp_path):
     stats["gradient_zeros"][::2, 0] = 0.9
     run = recorded(tmp_path, stats, FLAT, layers=EMBEDDING, has={"update"}, optimizer="SGD")
     assert "untouched-rows" not in [f.rule for f in diagnose(run)]
+
+
+# wrong-loss
+
+HIGH = np.linspace(2.3, 1.3, COUNT)
+
+
+def headed(tmp_path, loss_name, activation, loss, from_logits=False, units=3):
+    run = recorded(tmp_path, paced(0.05), loss)
+    head = Head(loss=loss_name, from_logits=from_logits, activation=activation, units=units)
+    return diagnose(dataclasses.replace(run, head=head))
+
+
+@pytest.mark.parametrize(
+    ("loss_name", "activation", "arguments", "remedy"),
+    [
+        ("binary_crossentropy", "softmax", {"units": 1}, "activation='sigmoid'"),
+        ("SparseCategoricalCrossentropy", "linear", {}, "from_logits=True"),
+        ("CategoricalCrossentropy", "relu", {"from_logits": True}, "activation=None"),
+        ("categorical_crossentropy", "sigmoid", {}, "activation='softmax'"),
+        ("mean_squared_error", "sigmoid", {"units": 1}, "activation=None"),
+        ("MeanAbsoluteError", "relu", {"units": 1}, "activation=None"),
+    ],
+)
+def test_a_last_activation_that_does_not_fit_the_loss_is_named(
+    tmp_path, loss_name, activation, arguments, remedy
+):
+    (finding,) = headed(tmp_path, loss_name, activation, HIGH, **arguments)
+    assert (finding.rule, finding.severity, finding.layer) == (
+        "wrong-loss",
+        "warning",
+        "dense_2/kernel",
+    )
+    assert remedy in finding.suggestion
+
+
+@pytest.mark.parametrize(
+    ("loss_name", "activation", "arguments"),
+    [
+        ("SparseCategoricalCrossentropy", "softmax", {}),
+        ("SparseCategoricalCrossentropy", "linear", {"from_logits": True}),
+        ("BinaryCrossentropy", "sigmoid", {}),
+        ("SparseCategoricalCrossentropy", "softmax", {"from_logits": True}),
+        ("mean_squared_error", "linear", {"units": 1}),
+        ("by_hand", "sigmoid", {}),
+        ("CategoricalCrossentropy", "", {}),
+    ],
+)
+def test_a_last_activation_that_fits_the_loss_is_not(tmp_path, loss_name, activation, arguments):
+    assert headed(tmp_path, loss_name, activation, HIGH, **arguments) == []
+
+
+def test_what_may_fit_is_no_misfit_while_the_loss_falls(tmp_path):
+    assert headed(tmp_path, "mean_squared_error", "sigmoid", FALLING) == []
+    assert headed(tmp_path, "CategoricalCrossentropy", "sigmoid", FALLING) == []
+
+
+def test_a_softmax_of_one_unit_is_wrong_however_the_loss_goes(tmp_path):
+    (finding,) = headed(tmp_path, "binary_crossentropy", "softmax", FALLING, units=1)
+    assert (finding.rule, finding.severity) == ("wrong-loss", "warning")

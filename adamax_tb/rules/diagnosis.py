@@ -22,6 +22,7 @@ from adamax_tb.rules.story import told
 from adamax_tb.rules.untouched_rows import untouched_rows
 from adamax_tb.rules.vanishing_gradient import vanishing_gradient
 from adamax_tb.rules.wording import counted_records
+from adamax_tb.rules.wrong_loss import wrong_loss
 from adamax_tb.schema import Run
 
 #: Statistics without which there is no diagnosis.
@@ -40,6 +41,7 @@ RULES: dict[str, Callable[[Run, Course], Iterator[Finding]]] = {
     "epsilon-dominated": epsilon_dominated,
     "frozen-layer": frozen_layer,
     "untouched-rows": untouched_rows,
+    "wrong-loss": wrong_loss,
 }
 #: The last one is for what no other explains.
 RULE_NAMES: tuple[str, ...] = (*RULES, "not-learning")

@@ -50,8 +50,8 @@ def not_learning(run: Run, course: Course) -> Iterator[Finding]:
         },
         suggestion=(
             "Train on ten examples: a network that cannot learn these by heart has labels that do not belong to its "
-            "inputs, a loss that does not fit the last activation (a sigmoid or softmax together with "
-            f"from_logits=True, one unit for several classes), or a learning rate, {rate:.2g}, ten times too high."
+            "inputs, a loss that does not fit the outputs (probabilities for logits, a shape of (N,) for (N, 1), "
+            f"one unit for several classes), or a learning rate, {rate:.2g}, ten times too high."
         ),
         reference=references.RANDOM_LABELS,
     )

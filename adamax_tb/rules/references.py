@@ -44,3 +44,4 @@ VANISHING = (
     "Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010: "
     "https://proceedings.mlr.press/v9/glorot10a.html"
 )
+LOSSES = "Keras, Probabilistic losses: https://keras.io/api/losses/probabilistic_losses/"

@@ -7,14 +7,16 @@ from adamax_tb.rules.finding import SEVERITIES, Finding
 
 #: Rule → what brings it about, where that came before. Of one rule, the first layer brings about the others.
 CAUSES: Mapping[str, Sequence[str]] = {
+    "wrong-loss": (),
     "skipped-steps": (),
     "frozen-layer": (),
     "untouched-rows": (),
     "spike-stall": ("exploding-gradient", "learning-rate-too-high"),
-    "exploding-gradient": ("spike-stall",),
+    "exploding-gradient": ("wrong-loss", "spike-stall"),
     "learning-rate-too-high": (),
-    "nonfinite": ("exploding-gradient", "learning-rate-too-high"),
+    "nonfinite": ("wrong-loss", "exploding-gradient", "learning-rate-too-high"),
     "dead-units": (
+        "wrong-loss",
         "skipped-steps",
         "exploding-gradient",
         "learning-rate-too-high",
@@ -23,6 +25,7 @@ CAUSES: Mapping[str, Sequence[str]] = {
         "nonfinite",
     ),
     "vanishing-gradient": (
+        "wrong-loss",
         "dead-units",
         "exploding-gradient",
         "learning-rate-too-high",
@@ -37,8 +40,9 @@ CAUSES: Mapping[str, Sequence[str]] = {
 }
 #: Rule → what explains it, whenever that began: it is judged by the whole run, and says no more than these do.
 EXPLAINED: Mapping[str, Sequence[str]] = {
-    "learning-rate-too-high": ("exploding-gradient",),
+    "learning-rate-too-high": ("exploding-gradient", "wrong-loss"),
     "learning-rate-too-low": (
+        "wrong-loss",
         "skipped-steps",
         "epsilon-dominated",
         "spike-stall",

@@ -1,6 +1,6 @@
 """How well the rules diagnose the labelled programs, beside peers and the trivial baseline.
 
-    .venv/bin/python tests/diagnosis/evaluate.py [--json FILE] [--split tuning|test] [--programs]
+    .venv/bin/python tests/diagnosis/evaluate.py [--json FILE] [--split tuning|test] [--programs] [--publish]
 
 `make diagnosis` records first (record.py). A run is alarmed if it has a critical or a warning finding. Detection is at
 every cadence in `CADENCES`, and on the first 100 updates of those programs whose outcome by then is as labelled. The
@@ -14,7 +14,8 @@ lead            updates from the first warning while training goes on to the los
                 warning came, in percent of the run.
 while training  healthy runs of which anything was told on their way (`scores.first_warning`).
 
-Intervals are Wilson's, 95 %. `--split` keeps the test part out of sight while rules are tuned.
+Intervals are Wilson's, 95 %. `--split` keeps the test part out of sight while rules are tuned. `--publish` writes how
+well each rule does on the test part into its page.
 """
 
 import argparse
@@ -30,7 +31,7 @@ import outcomes
 from cadence import first_updates, thinned
 from peer_rules import PEERS, Alarm
 from programs import CAUSES, HEALTHY, Program, programs
-from record import BUILD, read, record
+from record import BUILD, ROOT, read, record
 from scores import (
     Case,
     Detection,
@@ -44,12 +45,13 @@ from scores import (
     went_bad,
 )
 
-from adamax_tb.rules import diagnose
+from adamax_tb.rules import RULE_NAMES, diagnose
 from adamax_tb.schema import Run
 
 CADENCES = (1, 10, 100)
 USUAL = 10
 OURS = "adamax-tb"
+MEASURED = ROOT / "adamax_tb" / "rules" / "pages" / "measured.json"
 
 
 def ours(run: Run, accuracy: float | None) -> list[Alarm]:
@@ -107,10 +109,37 @@ def evaluated(split: str, told: Callable[[str], None]) -> dict[str, Any]:
             [len(ours(c.run, None)) for c in at[USUAL] if not c.program.is_faulty]
         ),
         "classes": classes(at[USUAL], ours),
+        "rules": {rule: of_rule(rule, at[USUAL]) for rule in RULE_NAMES},
     }
     visible = {case.program.name for case in shorts[1]}
     result["verdicts"] = verdicts(at[USUAL], warnings, bad, visible)
     return result
+
+
+def of_rule(rule: str, cases: list[Case]) -> dict[str, Share]:
+    """Returns how well one rule does: the form of `adamax_tb.rules.manual.Measured`."""
+    first = {case.program.name: (ours(case.run, None) or [None])[0] for case in cases}
+    labelled = [c.program for c in cases if c.program.label == rule]
+    named = [
+        c.program for c in cases if (a := first[c.program.name]) is not None and a.rule == rule
+    ]
+    healthy = [c.program for c in cases if not c.program.is_faulty]
+    found = [p for p in labelled if (a := first[p.name]) is not None and a.rule in p.acceptable]
+    return {
+        "recall": Share(len(found), len(labelled)),
+        "precision": Share(sum(rule in p.acceptable for p in named), len(named)),
+        "healthy_alarms": Share(sum(p in healthy for p in named), len(healthy)),
+    }
+
+
+def publish(result: Mapping[str, Any]) -> None:
+    """Writes the numbers of the test part for the rules' pages."""
+    measured = {
+        rule: {"part": "test", **{name: [s.count, s.of] for name, s in shares.items()}}
+        for rule, shares in result[OURS]["rules"].items()
+    }
+    lines = [f"{json.dumps(rule)}: {json.dumps(numbers)}" for rule, numbers in measured.items()]
+    MEASURED.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def _verdict(program: Program) -> str:
@@ -249,7 +278,10 @@ def main() -> None:
     parser.add_argument(
         "--programs", action="store_true", help="say what was found in each program"
     )
+    parser.add_argument("--publish", action="store_true", help="write the rules' figures")
     args = parser.parse_args()
+    if args.publish and args.split == "tuning":
+        parser.error("what is published is measured on the test part: leave out --split tuning")
     splits = (args.split,) if args.split else ("tuning", "test")
     record([p for p in programs() if p.split in splits])
     results = {
@@ -259,6 +291,8 @@ def main() -> None:
         for split in splits
     }
     print(table(results, args.programs))
+    if args.publish:
+        publish(results["test"])
     if args.json:
         args.json.write_text(json.dumps(results, default=_json, indent=1) + "\n")
 

@@ -76,6 +76,41 @@ PROGRAMS = (
         "clipped entry by entry at 0.001",
         Setup("walks", Network("lstm", (16,)), adamax(0.01, clipvalue=0.001), "logits"),
     ),
+    healthy(
+        "swiss_roll_spike_clipped_adam",
+        "one batch whose targets are a million times as large, clipped",
+        Setup(
+            "swiss_roll",
+            Network(units=(48, 48), activation="tanh"),
+            adam(0.01, global_clipnorm=1.0),
+            "mse",
+            spoiled=("targets times", 8, 1e6),
+            steps=400,
+        ),
+    ),
+    healthy(
+        "linear_spike_clipped_adamax",
+        "one batch whose targets are a hundred thousand times as large, clipped",
+        Setup(
+            "linear",
+            Network(units=(32, 32)),
+            adamax(0.01, clipnorm=1.0),
+            "mse",
+            spoiled=("targets times", 12, 1e5),
+            steps=400,
+        ),
+    ),
+    healthy(
+        "digit_tokens_lstm_clipped",
+        "an LSTM over embedded tokens, clipped at every update",
+        Setup(
+            "digit_tokens",
+            Network("lstm", (32,)),
+            adam(0.01, global_clipnorm=0.1),
+            "logits",
+            steps=400,
+        ),
+    ),
     # many inactive units
     healthy(
         "digits_wide_sparse",
@@ -258,6 +293,31 @@ PROGRAMS = (
         "a rate of 1: rows of the embedding see little gradient",
         Setup("words", Network("bag", (24,)), sgd(1.0), "logits", steps=400),
     ),
+    healthy(
+        "friedman1_epsilon_of_1_adam",
+        "an epsilon of 1 with a rate of 0.3, which suits it",
+        Setup("friedman1", Network(units=(32, 32)), adam(0.3, epsilon=1.0), "mse", steps=400),
+    ),
+    healthy(
+        "quantiles_epsilon_of_1_rmsprop",
+        "an epsilon of 1 with a rate of 0.3",
+        Setup("quantiles", Network(units=(48, 48)), rmsprop(0.3, epsilon=1.0), "logits", steps=500),
+    ),
+    healthy(
+        "wine_epsilon_of_1_adamax",
+        "an epsilon of 1 with a rate of 0.3",
+        Setup("wine", Network(units=(24,)), adamax(0.3, epsilon=1.0), "logits", steps=200),
+    ),
+    healthy(
+        "digits_wide_adam_of_3e_4",
+        "a third of Adam's usual rate, enough for a wide layer",
+        Setup("digits", Network(units=(512, 256)), adam(3e-4), "logits", steps=400),
+    ),
+    healthy(
+        "clouds_cnn_of_1e_3",
+        "a small rate, enough for many filters",
+        Setup("clouds", Network("cnn", (16, 16)), adam(1e-3), "logits", steps=300),
+    ),
     # restarts
     healthy(
         "digits_cosine_restarts",
@@ -408,6 +468,32 @@ PROGRAMS = (
         "goes on from a trained state at a rate of 1e-5: nothing changes",
         Setup("wine", Network(units=(32,)), adam(1e-5), "logits", pretrained=300, steps=100),
     ),
+    healthy(
+        "digit_images_cnn_frozen_backbone",
+        "trained convolutions, frozen, with a new head",
+        Setup(
+            "digit_images",
+            Network("cnn", (8, 12), frozen=("conv_1", "conv_2")),
+            adamax(0.01),
+            "logits",
+            pretrained=200,
+            pretrained_on="other",
+            steps=300,
+        ),
+    ),
+    healthy(
+        "words_bag_frozen_embedding",
+        "a trained embedding, frozen",
+        Setup(
+            "words",
+            Network("bag", (24, 16), frozen=("embedding", "dense_2")),
+            adam(0.02),
+            "logits",
+            pretrained=300,
+            pretrained_on="other",
+            steps=300,
+        ),
+    ),
     # noisy tiny batches
     healthy(
         "digits_batches_of_2",
@@ -453,6 +539,18 @@ PROGRAMS = (
             batch_size=16,
             targets="a third wrong",
             steps=500,
+        ),
+    ),
+    healthy(
+        "digits_half_wrong",
+        "half of the labels are wrong: the loss stays above 1",
+        Setup("digits", Network(units=(24,)), sgd(0.2), "logits", targets="half wrong", steps=400),
+    ),
+    healthy(
+        "clusters_half_wrong",
+        "half of the labels are wrong",
+        Setup(
+            "clusters", Network(units=(24,)), adam(0.02), "logits", targets="half wrong", steps=400
         ),
     ),
     # early plateaus
@@ -560,6 +658,28 @@ PROGRAMS = (
         "checkerboard_short_run",
         "a hundred updates, no more",
         Setup("checkerboard", Network(units=(32,)), adam(0.02), "logits", steps=100),
+    ),
+    healthy(
+        "clusters_float16_settles",
+        "the first twenty updates are skipped, until the loss scale has its size",
+        Setup(
+            "clusters",
+            Network(units=(48, 48), policy="mixed_float16"),
+            adamax(0.01, scaled_loss=True, initial_scale=2.0**35),
+            "logits",
+            steps=400,
+        ),
+    ),
+    healthy(
+        "clouds_cnn_float16_settles",
+        "some batches are thrown away",
+        Setup(
+            "clouds",
+            Network("cnn", (8, 12), policy="mixed_float16"),
+            sgd(0.02, momentum=0.9, scaled_loss=True, initial_scale=2.0**24),
+            "logits",
+            steps=300,
+        ),
     ),
     # learned early, or as far as can be
     healthy(
@@ -727,5 +847,274 @@ PROGRAMS = (
         "digit_tokens_bag",
         "rows of an embedding that hardly occur",
         Setup("digit_tokens", Network("bag", (32,)), adamax(0.02), "logits", steps=400),
+    ),
+    # large inputs, and losses far from 0
+    healthy(
+        "cancer_raw_normalized",
+        "raw features from thousandths to thousands, with batch normalization",
+        Setup(
+            "cancer",
+            Network(units=(24, 24), normalization="batch"),
+            sgd(0.1, momentum=0.9),
+            "logits",
+            inputs="raw",
+            steps=300,
+        ),
+    ),
+    healthy(
+        "digit_images_cnn_pixels_adamax",
+        "pixels from 0 to 255 as they are: AdaMax does not mind",
+        Setup(
+            "digit_images",
+            Network("cnn", (8, 12)),
+            adamax(5e-3),
+            "logits",
+            inputs="pixels",
+            steps=400,
+        ),
+    ),
+    healthy(
+        "wine_raw_normalized",
+        "raw features, with batch normalization",
+        Setup(
+            "wine",
+            Network(units=(24,), normalization="batch"),
+            adam(3e-3),
+            "logits",
+            inputs="raw",
+            steps=300,
+        ),
+    ),
+    healthy(
+        "clusters_thousands_normalized",
+        "features in thousands, with batch normalization",
+        Setup(
+            "clusters",
+            Network(units=(48, 48), normalization="batch"),
+            rmsprop(5e-3),
+            "logits",
+            inputs="thousands",
+            steps=400,
+        ),
+    ),
+    healthy(
+        "diabetes_offset_of_10000",
+        "a loss that begins at 40000 and never falls below 10000",
+        Setup(
+            "diabetes",
+            Network(units=(24,), last_initializer="normal:30"),
+            adam(0.03),
+            "offset",
+            targets="raw",
+            steps=400,
+        ),
+    ),
+    healthy(
+        "linear_offset_of_10000",
+        "a loss that never falls below 10000",
+        Setup("linear", Network(units=()), sgd(0.05), "offset", targets="raw", steps=400),
+    ),
+    healthy(
+        "friedman1_loss_below_0",
+        "a likelihood whose loss is below 0 in the end",
+        Setup(
+            "friedman1",
+            Network(units=(48, 48), activation="tanh"),
+            adamax(0.01),
+            "density",
+            steps=500,
+        ),
+    ),
+    healthy(
+        "s_curve_loss_below_0",
+        "a likelihood whose loss ends below 0",
+        Setup("s_curve", Network(units=(48, 48)), adam(0.01), "density", steps=500),
+    ),
+    healthy(
+        "digits_sigmoid_outputs",
+        "a cross-entropy over sigmoid outputs, which Keras makes add up to 1",
+        Setup(
+            "digits", Network(units=(64,), last="sigmoid"), adam(0.01), "probabilities", steps=400
+        ),
+    ),
+    healthy(
+        "wine_sigmoid_outputs",
+        "a cross-entropy over sigmoid outputs",
+        Setup(
+            "wine", Network(units=(32,), last="sigmoid"), rmsprop(0.01), "probabilities", steps=200
+        ),
+    ),
+    # one batch that passes
+    healthy(
+        "digits_spike_passes_sgd",
+        "one early batch is thirty times as large, and is forgotten",
+        Setup(
+            "digits",
+            Network(units=(48, 48)),
+            sgd(0.05),
+            "logits",
+            spoiled=("times", 4, 10.0),
+            steps=400,
+        ),
+    ),
+    healthy(
+        "diabetes_spike_passes_rmsprop",
+        "one batch whose targets are a thousand times as large; RMSprop forgets it in fifty updates",
+        Setup(
+            "diabetes",
+            Network(units=(24,)),
+            rmsprop(5e-3),
+            "huber",
+            spoiled=("targets times", 6, 1000.0),
+            steps=400,
+        ),
+    ),
+    healthy(
+        "s_curve_spike_passes_rmsprop",
+        "one batch whose targets are ten thousand times as large",
+        Setup(
+            "s_curve",
+            Network(units=(48, 48)),
+            rmsprop(3e-3),
+            "mse",
+            spoiled=("targets times", 7, 1e4),
+            steps=500,
+        ),
+    ),
+    healthy(
+        "linear_spike_passes_sgd",
+        "one early batch whose targets are thirty times as large",
+        Setup(
+            "linear",
+            Network(units=()),
+            sgd(0.02),
+            "mse",
+            spoiled=("targets times", 5, 100.0),
+            steps=400,
+        ),
+    ),
+    healthy(
+        "digits_spike_passes_adamax",
+        "one early batch is a thousand times as large; u forgets it in a hundred updates",
+        Setup(
+            "digits",
+            Network(units=(48, 48)),
+            adamax(0.01, beta_2=0.9),
+            "logits",
+            spoiled=("times", 5, 1000.0),
+            steps=400,
+        ),
+    ),
+    healthy(
+        "friedman2_spike_passes_adam",
+        "one batch whose targets are a thousand times as large; v forgets it",
+        Setup(
+            "friedman2",
+            Network(units=(32, 32)),
+            adam(0.01, beta_2=0.9),
+            "mse",
+            spoiled=("targets times", 6, 1000.0),
+            steps=400,
+        ),
+    ),
+    # weights that get no gradient, or none at first
+    healthy(
+        "digit_tokens_bag_large_vocabulary",
+        "rows of an embedding of which one in twenty is ever used",
+        Setup(
+            "digit_tokens",
+            Network("bag", (32,)),
+            adam(0.02),
+            "logits",
+            inputs="tokens far apart",
+            steps=400,
+        ),
+    ),
+    healthy(
+        "words_transformer_large_vocabulary",
+        "rows of an embedding of which one in twenty is ever used",
+        Setup(
+            "words",
+            Network("transformer", (16,)),
+            adamax(0.02),
+            "logits",
+            inputs="tokens far apart",
+            steps=400,
+        ),
+    ),
+    healthy(
+        "cluster_tokens_bag_large_vocabulary",
+        "an embedding of 1421 rows for 72 tokens",
+        Setup(
+            "cluster_tokens",
+            Network("bag", (32, 16)),
+            rmsprop(0.01),
+            "logits",
+            inputs="tokens far apart",
+            steps=400,
+        ),
+    ),
+    healthy(
+        "friedman_tokens_bag_batches_of_2",
+        "two examples a batch: most rows of the embedding have no gradient in any one update",
+        Setup(
+            "friedman_tokens", Network("bag", (24, 16)), adam(5e-3), "mse", batch_size=2, steps=600
+        ),
+    ),
+    healthy(
+        "cluster_tokens_transformer_batches_of_2",
+        "two examples a batch: most rows of the embedding have no gradient in any one update",
+        Setup(
+            "cluster_tokens",
+            Network("transformer", (16,)),
+            adam(5e-3),
+            "logits",
+            batch_size=2,
+            steps=500,
+        ),
+    ),
+    healthy(
+        "digits_gates_of_0",
+        "residual layers behind gates that start at 0: at first they get no gradient",
+        Setup(
+            "digits",
+            Network(units=(32,) * 5, residual=True, gates=True),
+            adam(5e-3),
+            "logits",
+            steps=400,
+        ),
+    ),
+    healthy(
+        "clusters_gates_of_0",
+        "residual layers behind gates that start at 0",
+        Setup(
+            "clusters",
+            Network(units=(48,) * 4, residual=True, gates=True),
+            sgd(0.1, momentum=0.9),
+            "logits",
+            steps=400,
+        ),
+    ),
+    healthy(
+        "digits_head_of_zeros",
+        "a last layer that starts at 0: at first nothing before it gets a gradient",
+        Setup(
+            "digits",
+            Network(units=(64,), last_initializer="zeros"),
+            rmsprop(2e-3),
+            "logits",
+            steps=400,
+        ),
+    ),
+    healthy(
+        "clouds_cnn_head_of_zeros",
+        "a last layer that starts at 0",
+        Setup(
+            "clouds",
+            Network("cnn", (8, 12), last_initializer="zeros"),
+            adam(5e-3),
+            "logits",
+            steps=300,
+        ),
     ),
 )

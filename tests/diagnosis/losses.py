@@ -63,6 +63,26 @@ def counts(y, outputs):
     return ops.mean(ops.exp(outputs) - y * outputs, axis=-1)
 
 
+def broadcast(y, outputs):
+    """The squared error of every output against every target of the batch: shapes (N,) and (N, 1) broadcast."""
+    return ops.mean(ops.square(ops.reshape(y, (-1,)) - outputs), axis=-1)
+
+
+def class_number(y, outputs):
+    """The squared error of every output against the number of the class, which should have been one-hot."""
+    return ops.mean(ops.square(ops.reshape(ops.cast(y, "float32"), (-1, 1)) - outputs), axis=-1)
+
+
+def offset(y, outputs):
+    """The squared error and a penalty of 10000 that nothing changes."""
+    return ops.mean(ops.square(y - outputs), axis=-1) + 1e4
+
+
+def density(y, outputs):
+    """The negative logarithm of a normal density of spread 0.2, without its constant: below 0 where it is narrow."""
+    return ops.mean(ops.square((y - outputs) / 0.2) / 2 + np.log(0.2), axis=-1)
+
+
 def negated(y, outputs):
     """Cross-entropy with the wrong sign."""
     return _picked(y, ops.log_softmax(outputs))
@@ -89,6 +109,10 @@ LOSSES: dict[str, Callable[[], Loss]] = {
             relative,
             safe_relative,
             counts,
+            broadcast,
+            class_number,
+            offset,
+            density,
             negated,
         )
     },

@@ -3,8 +3,9 @@
 It builds; it knows neither optimizers nor what is healthy.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 from tasks import Task
@@ -17,8 +18,8 @@ class Network:
     """A network in a few words.
 
     Attributes:
-        kind: "mlp"; "cnn", convolutions with a pooling after the first; "lstm"; "transformer", with blocks of one
-            head; "bag", the mean of embedded tokens and then an MLP.
+        kind: "mlp"; "cnn", convolutions with a pooling after the first; "lstm", of tokens embedded; "transformer",
+            with blocks of one head; "bag", the mean of embedded tokens and then an MLP.
         units: of each hidden layer ("dense_1", "conv_1", "lstm_1", "block_1/…").
         activation: of the hidden layers.
         initializer: of the hidden kernels: a name of Keras's, "normal:STDDEV" or "constant:VALUE".
@@ -27,8 +28,10 @@ class Network:
         outputs: how many; None: one per class, or one.
         normalization: "batch" or "layer", before each hidden activation.
         residual: whether each hidden layer of an MLP adds to its input.
+        gates: whether what it adds is multiplied by a trained gate, which starts at 0.
         dropout: after each hidden layer.
         stopped: the hidden layer (from 1) behind which no gradient comes back; 0: none.
+        stopped_by: what keeps it, one of `STOPS`.
         gate: what the hidden layer `gated` (from 1) is multiplied by.
         frozen: names of layers that do not train.
         policy: dtype policy of the layers.
@@ -44,8 +47,10 @@ class Network:
     outputs: int | None = None
     normalization: Literal["", "batch", "layer"] = ""
     residual: bool = False
+    gates: bool = False
     dropout: float = 0.0
     stopped: int = 0
+    stopped_by: str = "stop"
     gate: float = 1.0
     gated: int = 0
     frozen: tuple[str, ...] = ()
@@ -78,6 +83,8 @@ def _mlp(network: Network, x: keras.KerasTensor, task: Task) -> keras.KerasTenso
     for i, units in enumerate(network.units, 1):
         y = layers.Dense(units, **_start(network), name=f"dense_{i}")(x)
         y = _activated(network, y, i)
+        if network.gates and i > 1:
+            y = Gate(name=f"gate_{i}")(y)
         x = layers.Add()([x, y]) if network.residual and i > 1 else y
     return x
 
@@ -92,6 +99,8 @@ def _cnn(network: Network, x: keras.KerasTensor, task: Task) -> keras.KerasTenso
 
 
 def _lstm(network: Network, x: keras.KerasTensor, task: Task) -> keras.KerasTensor:
+    if task.tokens:
+        x = layers.Embedding(task.tokens, network.units[0], name="embedding")(x)
     for i, units in enumerate(network.units, 1):
         x = layers.LSTM(
             units,
@@ -126,12 +135,40 @@ def _bag(network: Network, x: keras.KerasTensor, task: Task) -> keras.KerasTenso
 _BODIES = {"mlp": _mlp, "cnn": _cnn, "lstm": _lstm, "transformer": _transformer, "bag": _bag}
 
 
+#: Ways to pass something on, and no gradient back.
+STOPS: dict[str, Callable[[Any], Any]] = {
+    "stop": keras.ops.stop_gradient,
+    "sign": keras.ops.sign,
+    "threshold": lambda x: keras.ops.cast(x > 0, x.dtype),
+    "round": keras.ops.round,
+    "argmax": lambda x: keras.ops.one_hot(keras.ops.argmax(x, axis=-1), x.shape[-1], dtype=x.dtype),
+}
+
+
 @keras.saving.register_keras_serializable("tests")
 class StopGradient(layers.Layer):
-    """Passes its input on, and no gradient back."""
+    """Passes its input on, made of it what `by` says, and no gradient back."""
+
+    def __init__(self, by: str = "stop", **options: Any) -> None:
+        super().__init__(**options)
+        self.by = by
 
     def call(self, x):
-        return keras.ops.stop_gradient(x)
+        return STOPS[self.by](x)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "by": self.by}
+
+
+@keras.saving.register_keras_serializable("tests")
+class Gate(layers.Layer):
+    """Multiplies by one trained number, 0 at first."""
+
+    def build(self, shape):
+        self.gate = self.add_weight(name="gate", shape=(), initializer="zeros")
+
+    def call(self, x):
+        return self.gate * x
 
 
 def _start(network: Network) -> dict[str, keras.initializers.Initializer]:
@@ -154,7 +191,7 @@ def _regular(network: Network, x: keras.KerasTensor, i: int) -> keras.KerasTenso
         x = layers.Dropout(network.dropout)(x)
     if network.gated == i:
         x = layers.Rescaling(network.gate)(x)
-    return StopGradient()(x) if network.stopped == i else x
+    return StopGradient(network.stopped_by)(x) if network.stopped == i else x
 
 
 def _initializer(name: str) -> keras.initializers.Initializer:

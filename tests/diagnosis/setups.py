@@ -17,11 +17,16 @@ from tasks import TASKS, Task, scaled
 import adamax_tb
 
 Number = float | int | bool | str
+#: What a loss scale can be told.
+SCALE_OPTIONS = ("initial_scale", "dynamic_growth_steps")
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An optimizer; `schedule` is "constant", or how the rate goes: see `_scheduled`, which takes `numbers`."""
+    """An optimizer; `schedule` is "constant", or how the rate goes: see `_scheduled`, which takes `numbers`.
+
+    With `scaled_loss`, `scale` are options of the loss scale.
+    """
 
     name: Literal["SGD", "Adam", "RMSprop", "AdaMax"]
     rate: float
@@ -29,13 +34,15 @@ class Optimizer:
     schedule: str = "constant"
     numbers: tuple[float, ...] = ()
     scaled_loss: bool = False
+    scale: tuple[tuple[str, Number], ...] = ()
 
 
 def optimizer(name: str, rate: float, schedule: Any = (), **options: Any) -> Optimizer:
     """Returns an `Optimizer`; `schedule` is its name and its numbers."""
     kind, *numbers = schedule or ("constant",)
     scaled_loss = options.pop("scaled_loss", False)
-    return Optimizer(name, rate, tuple(options.items()), kind, tuple(numbers), scaled_loss)
+    scale = tuple((key, options.pop(key)) for key in SCALE_OPTIONS if key in options)
+    return Optimizer(name, rate, tuple(options.items()), kind, tuple(numbers), scaled_loss, scale)
 
 
 sgd = functools.partial(optimizer, "SGD")
@@ -100,9 +107,16 @@ INPUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "thousandths": lambda x: scaled(x) * np.float32(1e-3),
     "divided by a spread of 0": lambda x: _with_constant_column(x),
     "mostly zero": lambda x: np.where(np.abs(scaled(x)) > 1, scaled(x), 0).astype(np.float32),
+    "pixels": lambda x: (x * (255 / x.max())).astype(np.float32),
+    "unlike units": lambda x: scaled(x) * np.resize(np.float32([1e3, 1e-3]), x.shape[-1]),
     "tokens": lambda x: x,
     "tokens modulo 2": lambda x: x % 2,
+    "tokens modulo 5": lambda x: x % 5,
     "tokens cut off": lambda x: np.minimum(x, 1),
+    "tokens cut off at 9": lambda x: np.minimum(x, 9),
+    "tokens divided by 16": lambda x: x // 16,
+    "first 3 tokens": lambda x: np.where(np.arange(x.shape[1]) < 3, x, 0),
+    "tokens far apart": lambda x: 20 * x,
 }
 TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "scaled": scaled,
@@ -110,7 +124,12 @@ TARGETS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "thousands": lambda y: scaled(y) * np.float32(1000),
     "some zero": lambda y: np.maximum(scaled(y), 0),
     "counts": lambda y: np.round(4 * (scaled(y) - scaled(y).min())),
+    "negative": lambda y: scaled(y) - 3,
     "a third wrong": lambda y: _mislabelled(y, 0.33),
+    "half wrong": lambda y: _mislabelled(y, 0.5),
+    "of the next example": lambda y: np.roll(y, 1, axis=0),
+    "numbers": lambda y: y[:, None].astype(np.float32),
+    "signs": lambda y: (2 * y[:, None] - 1).astype(np.float32),
 }
 
 
@@ -120,11 +139,14 @@ def _loaded(name: str) -> Task:
 
 
 def prepared(setup: Setup) -> Task:
-    """Returns the examples as the network gets them."""
+    """Returns the examples as the network gets them; classes that became values are values."""
     task = _loaded(setup.task)
     inputs = "tokens" if task.tokens and setup.inputs == "scaled" else setup.inputs
     targets = "raw" if task.classes and setup.targets == "scaled" else setup.targets
-    return Task(INPUTS[inputs](task.x), TARGETS[targets](task.y), task.classes, task.tokens)
+    x, y = INPUTS[inputs](task.x), TARGETS[targets](task.y)
+    classes = task.classes if np.issubdtype(y.dtype, np.integer) else 0
+    tokens = max(task.tokens, int(x.max()) + 1) if task.tokens else 0
+    return Task(x, y, classes, tokens)
 
 
 def training(setup: Setup, rated: Callable[[Any], Any] = lambda rate: rate) -> Training:
@@ -210,7 +232,9 @@ def _optimizer(optimizer: Optimizer, rate: Any) -> Any:
         else getattr(keras.optimizers, optimizer.name)
     )
     made = cls(rate, **dict(optimizer.options))
-    return keras.optimizers.LossScaleOptimizer(made) if optimizer.scaled_loss else made
+    if not optimizer.scaled_loss:
+        return made
+    return keras.optimizers.LossScaleOptimizer(made, **dict(optimizer.scale))
 
 
 def _scheduled(optimizer: Optimizer) -> Any:

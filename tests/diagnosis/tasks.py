@@ -53,6 +53,13 @@ def digit_tokens() -> Task:
     return Task(tokens, y.astype(np.int64), 10, tokens=9 * 16)
 
 
+def friedman_tokens() -> Task:
+    """Friedman's first function of 10 features, each a token: which eighth of its range it is in."""
+    x, y = datasets.make_friedman1(900, n_features=10, noise=0.5, random_state=14)
+    tokens = np.minimum(8 * x, 7).astype(np.int32) + 8 * np.arange(10, dtype=np.int32)
+    return Task(tokens, y.astype(np.float32)[:, None], 0, tokens=80)
+
+
 def cancer() -> Task:
     return _classes(*datasets.load_breast_cancer(return_X_y=True))
 
@@ -145,6 +152,16 @@ def words() -> Task:
     return Task(tokens, topics.argmax(axis=1).astype(np.int64), 4, tokens=61)
 
 
+def cluster_tokens() -> Task:
+    """Clusters in 12 features, each a token: which sixth of the examples it is among."""
+    x, y = datasets.make_classification(
+        900, n_features=12, n_informative=6, n_classes=3, class_sep=1.5, random_state=15
+    )
+    sixth = x.argsort(axis=0).argsort(axis=0) * 6 // 900
+    tokens = sixth.astype(np.int32) + 6 * np.arange(12, dtype=np.int32)
+    return Task(tokens, y.astype(np.int64), 3, tokens=72)
+
+
 TASKS: dict[str, tuple[Split, Callable[[], Task]]] = {
     **{
         make.__name__: ("tuning", make)
@@ -153,6 +170,7 @@ TASKS: dict[str, tuple[Split, Callable[[], Task]]] = {
             digit_images,
             digit_rows,
             digit_tokens,
+            friedman_tokens,
             cancer,
             diabetes,
             moons,
@@ -175,6 +193,7 @@ TASKS: dict[str, tuple[Split, Callable[[], Task]]] = {
             clouds,
             walks,
             words,
+            cluster_tokens,
         )
     },
 }

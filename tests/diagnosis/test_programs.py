@@ -7,9 +7,10 @@ import numpy as np
 import outcomes
 import peer_rules
 import pytest
+import tensorflow as tf
 from cadence import thinned
 from losses import LOSSES
-from networks import Network
+from networks import STOPS, Network, built
 from programs import ACCEPTABLE, CAUSES, HEALTHY, faulty, healthy, programs
 from record import recorded
 from scores import Case, Share, detection, diagnosis, went_bad
@@ -23,7 +24,7 @@ OUTCOMES = outcomes.read()
 
 
 def test_there_are_enough_programs_and_their_names_are_unique():
-    assert len(BY_NAME) == len(PROGRAMS) >= 84
+    assert len(BY_NAME) == len(PROGRAMS) >= 240
     sound = sum(not program.is_faulty for program in PROGRAMS)
     assert 0.4 <= sound / len(PROGRAMS) <= 0.6
 
@@ -49,6 +50,12 @@ def test_every_class_optimizer_and_kind_of_network_is_in_both_splits():
             assert counts[kind, "test"], kind
     labels = {program.label for program in PROGRAMS}
     assert labels == {HEALTHY, *ACCEPTABLE, *CAUSES}
+
+
+def test_every_class_is_large_enough_to_be_measured():
+    counts = Counter((program.label, program.split) for program in PROGRAMS)
+    for (kind, split), count in counts.items():
+        assert count >= (3 if kind == "skipped-steps" else 4), (kind, split)
 
 
 def test_what_a_program_says_fits_together():
@@ -104,6 +111,43 @@ def test_all_inputs_and_targets_are_used_and_the_data_is_finite_but_where_it_is_
         if setup.inputs != "divided by a spread of 0":
             assert np.isfinite(prepared(setup).x).all()
         assert np.isfinite(prepared(setup).y).all()
+
+
+def test_classes_as_numbers_are_values_and_far_tokens_have_their_rows():
+    setup = Setup("moons", Network(), adam(0.01), "mse", targets="signs")
+    task = prepared(setup)
+    assert task.classes == 0
+    assert task.y.shape == (800, 1)
+    assert set(np.unique(task.y)) == {-1, 1}
+    assert prepared(dataclasses.replace(setup, targets="scaled")).classes == 2
+    far = prepared(Setup("words", Network("bag"), adam(0.01), "logits", inputs="tokens far apart"))
+    assert far.tokens == far.x.max() + 1 == 1201
+
+
+def _gradients(network, task="friedman1"):
+    setup = Setup(task, network, adam(0.01), "mse")
+    model, x = built(network, prepared(setup)), prepared(setup).x[:32]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(model(x) ** 2)
+    gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+    paths = [v.path for v in model.trainable_variables]
+    return {p: 0 if g is None else np.abs(g).max() for p, g in zip(paths, gradients, strict=True)}
+
+
+@pytest.mark.parametrize("by", STOPS)
+def test_no_gradient_comes_back_from_behind_a_stop(by):
+    assert by in {p.setup.network.stopped_by for p in PROGRAMS if p.setup.network.stopped}
+    gradients = _gradients(Network(units=(8, 8), stopped=1, stopped_by=by))
+    assert gradients["dense_1/kernel"] == 0
+    assert gradients["dense_2/kernel"] > 0
+    assert _gradients(Network(units=(8, 8)))["dense_1/kernel"] > 0
+
+
+def test_a_gate_lets_nothing_through_at_first_and_can_open():
+    gradients = _gradients(Network(units=(8, 8), residual=True, gates=True))
+    assert gradients["dense_2/kernel"] == 0
+    assert gradients["dense_1/kernel"] > 0
+    assert gradients["gate_2/gate"] > 0
 
 
 @pytest.fixture(scope="module")

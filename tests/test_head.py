@@ -1,0 +1,65 @@
+"""What a model ends in, read from its configuration."""
+
+import keras
+import pytest
+
+from adamax_tb.head import head_of
+
+layers, losses = keras.layers, keras.losses
+
+
+def ending(*last):
+    return keras.Sequential([layers.Input((4,)), layers.Dense(8, activation="relu"), *last])
+
+
+def by_hand(y, outputs):
+    return keras.ops.mean(keras.ops.square(y - outputs), axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("last", "loss", "expected"),
+    [
+        (
+            [layers.Dense(3, activation="softmax")],
+            "sparse_categorical_crossentropy",
+            ("sparse_categorical_crossentropy", False, "softmax", 3),
+        ),
+        (
+            [layers.Dense(3), layers.Softmax()],
+            losses.SparseCategoricalCrossentropy(from_logits=True),
+            ("SparseCategoricalCrossentropy", True, "softmax", 3),
+        ),
+        (
+            [layers.Dense(1), layers.Activation("sigmoid"), layers.Activation("linear")],
+            losses.BinaryCrossentropy(),
+            ("BinaryCrossentropy", False, "sigmoid", 1),
+        ),
+        ([layers.Dense(1)], "mse", ("mean_squared_error", False, "linear", 1)),
+        ([layers.Dense(1), layers.ReLU()], by_hand, ("by_hand", False, "relu", 1)),
+        ([layers.Dense(6), layers.Reshape((2, 3))], "mse", ("mean_squared_error", False, "", 3)),
+    ],
+)
+def test_the_head_of_a_model_is_its_last_activation_and_its_loss(last, loss, expected):
+    model = ending(*last)
+    model.compile("sgd", loss)
+    head = head_of(model)
+    assert (head.loss, head.from_logits, head.activation, head.units) == expected
+
+
+def test_a_model_whose_head_cannot_be_told_has_none():
+    unbuilt = keras.Sequential([layers.Dense(3)])
+    unbuilt.compile("sgd", "mse")
+    assert head_of(unbuilt) is None
+    x = layers.Input((4,))
+    two = keras.Model(x, [layers.Dense(1)(x), layers.Dense(2)(x)])
+    two.compile("sgd", ["mse", "mse"])
+    assert head_of(two) is None
+
+    class Subclassed(keras.Model):
+        def call(self, x):
+            return x
+
+    subclassed = Subclassed()
+    subclassed.compile("sgd", "mse")
+    assert head_of(subclassed) is None
+    assert head_of(ending(layers.Dense(1))) is None  # not compiled
