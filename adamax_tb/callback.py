@@ -4,20 +4,25 @@ It owns the timing inside `fit`; a `Recording` does the work. A fault of its own
 """
 
 import atexit
+import contextlib
 import os
 import sys
 import time
 import warnings
+from collections.abc import Callable, Collection
 from typing import Any
 
 import keras
+
+from adamax_tb.rules import Finding
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
     from adamax_tb import interruption
+    from adamax_tb.head import head_of
     from adamax_tb.recording import Recording
-    from adamax_tb.settings import Settings, path_of
+    from adamax_tb.settings import Settings, path_of, rule_names
 
 #: On a GPU a step returns before it is done: to time one, the host must wait for it. It does so for the first records
 #: of a training and then for every so many.
@@ -45,8 +50,14 @@ class OptimizerHealth(keras.callbacks.Callback):
     without it. `schema.STATS` says what is recorded.
 
     The last 128 updates are kept on the device. They are written out, every single one, when a gradient or the loss
-    turns NaN or infinite, when a rule finds something critical (which is logged, too), when the training step raises,
-    and on Ctrl-C or SIGTERM.
+    turns NaN or infinite, when a rule finds something critical, when the training step raises, and on Ctrl-C or
+    SIGTERM.
+
+    While the model trains, the run is judged as its records come, in less than a hundredth of the time. A finding that
+    is critical or a warning and has held for a while (a NaN: at once), or holds when training ends, is told once, in
+    one paragraph: a warning of the logger "adamax_tb". It goes to standard error, below the progress bar, unless
+    logging is set up otherwise; `logging.getLogger("adamax_tb").setLevel("ERROR")` silences it. Records reach the host
+    every half second or 16 at a time: a NaN is told at the next record, or up to half a second after it.
 
     Args:
         log_dir: Directory of this run, such as `"runs/first"`; made if missing. A directory that already holds a run
@@ -63,6 +74,12 @@ class OptimizerHealth(keras.callbacks.Callback):
             these.
         optimizer: The optimizer to watch, if it is not `model.optimizer`: of a model that trains with two, give each a
             callback and a `log_dir` of its own.
+        on_finding: A function that is called with each `adamax_tb.Finding` that is told, in order. If it raises an
+            Exception, a warning says so once and training goes on.
+        stop_on: Names of rules, such as `("nonfinite", "exploding-gradient")`, or one. When a finding of one of these,
+            or one that led to one of these, is told, the flight record is written and `model.stop_training` is set:
+            training ends after this batch, and `fit` returns. As with any callback that stops a `fit`, the validation
+            of the epoch still runs. Another `fit` with this callback ends again if the finding holds then.
 
     Raises:
         ValueError: an argument is not what it must be, `log_dir` cannot be written, or Keras does not run on
@@ -76,10 +93,14 @@ class OptimizerHealth(keras.callbacks.Callback):
         overhead: float = 0.02,
         variables: str | None = None,
         optimizer: Any = None,
+        on_finding: Callable[[Finding], Any] | None = None,
+        stop_on: str | Collection[str] | None = None,
     ) -> None:
         super().__init__()
         require_tensorflow("OptimizerHealth")
-        self._settings = Settings(path_of(log_dir), every, overhead, variables)
+        self._settings = Settings(
+            path_of(log_dir), every, overhead, variables, on_finding, rule_names(stop_on)
+        )
         self._optimizer = optimizer
         self._recording: Any = None
         self._recorded: Any = None  # of what: to continue only with the same
@@ -87,7 +108,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._start = self._batches = self._update = 0
         self._last_batch = -1
         self._probes = 0
-        self._waits = False
+        self._waits = self._bar_drawn = False
         self._began = 0.0
 
     def set_model(self, model: Any) -> None:
@@ -104,7 +125,9 @@ class OptimizerHealth(keras.callbacks.Callback):
             )
         recorded = (optimizer, model.steps_per_execution)
         if self._recorded != recorded:  # else it still knows the updates after the last record
-            self._recording = Recording(optimizer, self._settings, model.steps_per_execution)
+            self._recording = Recording(
+                optimizer, self._settings, model.steps_per_execution, end_line=self._end_line
+            )
             self._recorded = recorded
         self._recording.start()
         model.train_function = None  # an earlier fit traced it without us
@@ -121,17 +144,25 @@ class OptimizerHealth(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: Any = None) -> None:
         """Reads where the optimizer stands."""
-        self._training = True
+        self._training, self._bar_drawn = True, False
         self._batches = self._probes = 0
         self._start = self._update = self._recording.begin()
+        self._recording.planned_step = 0
+        with contextlib.suppress(Exception):  # of the user's own classes; a rule then knows less
+            self._recording.head = head_of(self.model)
         self._waits = bool(tf.config.list_logical_devices("GPU"))
         self.model.train_function = self._guarded(self.model.train_function)
         interruption.listen(self._recording.interrupted)
         atexit.register(self._at_exit)  # a fit that is interrupted never gets to on_train_end
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Counts batches anew."""
+        """Counts batches anew; in the first epoch, those that are planned."""
         self._last_batch = -1
+        batches = self.params.get("steps")
+        if not self._batches and batches:
+            accumulated = self._recording.recorder.optimizer.gradient_accumulation_steps or 1
+            planned = batches * (self.params["epochs"] - epoch) // accumulated
+            self._recording.planned_step = self._start + planned
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Starts the watch."""
@@ -160,6 +191,13 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._probes += records
         self._update = update
         recording.look(update)
+        if recording.alerts.stopped_by is not None:
+            self.model.stop_training = True
+        self._bar_drawn = True  # Keras's progress bar comes after us
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Notes that the progress bar ends its line."""
+        self._bar_drawn = False
 
     def on_train_end(self, logs: Any = None) -> None:
         """Writes what is left, closes the file and leaves the optimizer as it was."""
@@ -189,6 +227,14 @@ class OptimizerHealth(keras.callbacks.Callback):
             f"not made. {why}",
             stacklevel=2,
         )
+
+    def _end_line(self) -> None:
+        """Ends the progress bar's line, if it is drawn; the bar then goes on in a line of its own."""
+        shown = self.params and self.params.get("verbose") in (1, "auto")
+        if self._bar_drawn and shown and keras.config.is_interactive_logging_enabled():
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+            self._bar_drawn = False
 
     def _probed(self) -> bool:
         """Tells whether the host waits for this batch: one with a record, or the one before."""

@@ -1,36 +1,33 @@
-"""The `adamax-tb` command: `demo` trains example runs, `check` says which layer is sick, `export` writes the numbers.
+"""The `adamax-tb` command.
 
-It only parses, prints and sets exit codes; `demo`, `reader`, `rules` and `export` do the work.
+`demo` trains example runs, `check` says which layer is sick, `report` writes that and its pictures into a file that can
+be mailed, `export` writes the numbers. It only parses, prints and sets exit codes; the modules `demo`, `reader`,
+`rules`, `check`, `report` and `export` do the work.
 """
 
 import argparse
-import contextlib
+import datetime
+import io
 import json
 import os
 import shutil
 import socket
 import sys
 import sysconfig
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from adamax_tb import __version__
+from adamax_tb.check import Style, document, in_words, json_schema, still_held, worst
 from adamax_tb.export import FORMATS
+from adamax_tb.names import printable
+from adamax_tb.output import Progress, discard, written
 from adamax_tb.reader import read_runs, scan_runs
-from adamax_tb.rules import (
-    SEVERITIES,
-    Finding,
-    counted_records,
-    diagnose,
-    finding_json,
-    loss_course,
-    notes,
-    verdict,
-)
+from adamax_tb.rules import SEVERITIES, Finding, diagnose, loss_course
 from adamax_tb.schema import Run
 
 HEALTHY, FOUND, UNREADABLE = 0, 1, 2
+INTERRUPTED, READER_GONE = 130, 141  # as a shell has it for SIGINT and SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -40,19 +37,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: arguments without the program's name; of the process by default.
 
     Returns:
-        The exit code: 0 healthy, 1 something found, 2 cannot read or bad usage.
+        The exit code: 0 healthy, 1 something found, 2 cannot read or bad usage; 130 interrupted, 141 when the program
+        that output is piped to does not read all of it, unless the code says more: that of `check` is its verdict.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # what a terminal cannot show ends nothing
+            stream.reconfigure(errors="backslashreplace")
     args = _parser().parse_args(argv)
     try:
-        return int(args.run(args))
-    except BrokenPipeError:  # `adamax-tb check runs | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return UNREADABLE
+        code = int(args.run(args))
+        print(end="", flush=True)
+        return code
+    except BrokenPipeError:  # `adamax-tb export runs --format csv | head`
+        discard()
+        return READER_GONE
     except (OSError, ValueError, ImportError) as error:
         print(f"adamax-tb {args.command}: {error}", file=sys.stderr)
         return UNREADABLE
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -77,17 +81,52 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         help="say which layer of which run is sick",
-        description="Exit code: 0 healthy, 1 found, 2 cannot read.",
+        description="Exit code: 0 healthy, 1 found, 2 cannot read. It is the same when nobody reads the output to its "
+        "end, as in adamax-tb check runs | head.",
     )
     check.add_argument("logdir", metavar="LOGDIR", help="as given to tensorboard --logdir")
     check.add_argument("--json", action="store_true", help="print one JSON object")
     check.add_argument(
+        "--json-schema", action=_PrintSchema, help="print the JSON Schema of that object, and exit"
+    )
+    check.add_argument(
         "--fail-on",
         choices=["critical", "warning", "never"],
         default="warning",
-        help="least severity that makes the exit code 1 (default: %(default)s)",
+        help="least severity that makes the exit code 1; what follows from a finding counts, too (default: "
+        "%(default)s)",
+    )
+    check.add_argument(
+        "--since",
+        type=_step,
+        metavar="STEP",
+        help="show and count only what still held at this step or later, such as the one a run was resumed at: a "
+        "consequence that outlived its cause until then stands in its place",
+    )
+    check.add_argument(
+        "--color",
+        choices=["auto", "always", "never"],
+        default="auto",
+        help="auto: on a terminal, unless NO_COLOR is set (default: %(default)s)",
     )
     check.set_defaults(run=_check)
+
+    report = commands.add_parser(
+        "report",
+        help="write verdicts, findings and charts into one HTML file",
+        description="The file needs nothing beside it and no network. Exit code: 0 written, 2 a run cannot be read "
+        "(the others are written).",
+    )
+    report.add_argument("logdir", metavar="LOGDIR", help="as given to tensorboard --logdir")
+    _add_run_argument(report)
+    report.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="report.html",
+        help="takes this name when it is complete (default: %(default)s)",
+    )
+    report.set_defaults(run=_report)
 
     export = commands.add_parser(
         "export",
@@ -96,13 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.add_argument("logdir", metavar="LOGDIR", help="as given to tensorboard --logdir")
     export.add_argument("--format", choices=[*FORMATS], required=True)
-    export.add_argument(
-        "--run",
-        action="append",
-        dest="names",
-        metavar="NAME",
-        help="a run to write; may be given again (default: all)",
-    )
+    _add_run_argument(export)
     export.add_argument(
         "-o",
         "--output",
@@ -111,6 +144,33 @@ def _parser() -> argparse.ArgumentParser:
     )
     export.set_defaults(run=_export)
     return parser
+
+
+def _add_run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--run",
+        action="append",
+        dest="names",
+        metavar="NAME",
+        help="a run to write; may be given again (default: all)",
+    )
+
+
+class _PrintSchema(argparse.Action):
+    """Prints the JSON Schema and exits, as --version does: no LOGDIR is needed."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, nargs=0)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(json_schema(), end="", flush=True)
+        parser.exit()
+
+
+def _step(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be a step, a whole number from 1 on, not {text!r}")
+    return int(text)
 
 
 def _port(text: str) -> int:
@@ -160,112 +220,116 @@ def _check_port(port: int) -> None:
 
 def _check(args: argparse.Namespace) -> int:
     runs, errors = _scanned(args)
-    findings = {name: diagnose(run) for name, run in runs.items()}
-    if args.json:
-        document = {**_document(runs, findings), "errors": errors}
-        print(json.dumps(document, indent=2, allow_nan=False))
-    elif runs:
-        print(_report(runs, findings))
-    for error in errors.values():
-        print(f"adamax-tb check: {_printable(error)}", file=sys.stderr)
-    if errors:
-        return UNREADABLE
-    if args.fail_on == "never":
-        return HEALTHY
-    failing = SEVERITIES[: SEVERITIES.index(args.fail_on) + 1]
-    return FOUND if any(f.severity in failing for fs in findings.values() for f in fs) else HEALTHY
+    findings = _judged(args, runs)
+    if args.since is not None and runs:
+        last = max(int(run.steps[-1]) for run in runs.values())
+        if last < args.since:
+            raise ValueError(
+                f"Argument `--since`: no run has a record at step {args.since} or later; the last is of step {last}."
+            )
+        findings = {name: still_held(found, args.since) for name, found in findings.items()}
+    failing = SEVERITIES[: SEVERITIES.index(args.fail_on) + 1] if args.fail_on != "never" else ()
+    found = any(worst(of_run) in failing for of_run in findings.values())
+    try:
+        if args.json:
+            content = document(runs, findings, errors, args.since)
+            print(json.dumps(content, indent=2, allow_nan=False), flush=True)
+        elif runs:
+            print(in_words(runs, findings, _style(args.color)), flush=True)
+    except BrokenPipeError:
+        discard()
+    _tell(args, errors.values())
+    return UNREADABLE if errors else FOUND if found else HEALTHY
+
+
+def _style(color: str) -> Style:
+    """Returns how words are laid out on standard output."""
+    terminal = sys.stdout is not None and sys.stdout.isatty()
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return Style(
+        width=max(40, shutil.get_terminal_size().columns) if terminal else None,
+        color=color == "always" or (color == "auto" and terminal and not plain),
+    )
+
+
+def _report(args: argparse.Namespace) -> int:
+    from adamax_tb.report import html_chunks
+
+    runs, unreadable = _chosen(args)
+    if runs:
+        findings = _judged(args, runs)
+        made = datetime.datetime.now().astimezone()
+        title = os.path.basename(os.path.abspath(args.logdir)) or args.logdir
+        chunks = html_chunks(title, made, runs, findings, unreadable)
+        with Progress(args.command) as progress, written(args.output) as file:
+            for count, chunk in enumerate(chunks):
+                file.write(chunk)
+                progress.say(f"{min(count, len(runs))} of {len(runs)} runs written")
+        print(f"adamax-tb report: {printable(args.output)} is written.", file=sys.stderr)
+    _tell(args, unreadable.values())
+    return UNREADABLE if unreadable else HEALTHY
 
 
 def _export(args: argparse.Namespace) -> int:
     to_terminal = args.output is None and sys.stdout.isatty()
     if to_terminal and args.format == "parquet":
         raise ValueError("Parquet is not for a terminal. Name a file with -o, or redirect: > FILE")
+    runs, unreadable = _chosen(args)
+    if runs:
+        chunks = FORMATS[args.format].chunks([*runs.values()])
+        with written(args.output) as file:
+            for chunk in chunks if to_terminal else _told(chunks):
+                file.write(chunk)
+    _tell(args, unreadable.values())
+    return UNREADABLE if unreadable else HEALTHY
+
+
+def _chosen(args: argparse.Namespace) -> tuple[dict[str, Run], dict[str, str]]:
+    """Reads the log directory, and returns of both answers of `scan_runs` the runs that were asked for."""
     runs, errors = _scanned(args)
     names = dict.fromkeys(args.names or [*runs, *errors])
     if unknown := [name for name in names if name not in runs and name not in errors]:
         raise ValueError(
-            f"There is no run {_printable(unknown[0])!r}. There are: {_printable(', '.join([*runs, *errors]))}"
+            f"There is no run {printable(unknown[0])!r}. There are: {printable(', '.join([*runs, *errors]))}"
         )
-    chosen = [runs[name] for name in names if name in runs]
-    unreadable = [errors[name] for name in names if name in errors]
-    if chosen:
-        chunks = FORMATS[args.format].chunks(chosen)
-        with _output(args.output) as file:
-            for chunk in chunks if to_terminal else _told(chunks):
-                file.write(chunk)
-    for error in unreadable:
-        print(f"adamax-tb export: {_printable(error)}", file=sys.stderr)
-    return UNREADABLE if unreadable else HEALTHY
+    return (
+        {name: runs[name] for name in names if name in runs},
+        {name: errors[name] for name in names if name in errors},
+    )
 
 
-@contextlib.contextmanager
-def _output(path: str | None) -> Iterator[BinaryIO]:
-    """Opens standard output, or a file beside `path` that takes its place when it is complete."""
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.flush()
-        return
-    path = os.path.realpath(path)
-    if os.path.exists(path) and not os.path.isfile(path):
-        # /dev/null, a pipe; of a directory the operating system says what is wrong
-        with open(path, "wb") as file:
-            yield file
-        return
-    part = f"{path}.{os.getpid()}.part"
-    try:
-        with open(part, "wb") as file:
-            yield file
-        os.replace(part, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(part)
+def _judged(args: argparse.Namespace, runs: Mapping[str, Run]) -> dict[str, list[Finding]]:
+    """Diagnoses the runs, with progress."""
+    findings: dict[str, list[Finding]] = {}
+    with Progress(args.command) as progress:
+        for name, run in runs.items():
+            progress.say(f"{len(findings)} of {len(runs)} runs judged")
+            findings[name] = diagnose(run)
+    return findings
 
 
-class _Progress:
-    """Says on standard error how far a command is: first after 2 seconds, then every 5, or on a terminal in place."""
-
-    def __init__(self, command: str) -> None:
-        self._command = command
-        self._in_place = sys.stderr.isatty()
-        self._due = time.monotonic() + 2
-        self._said = False
-
-    def say(self, how_far: str) -> None:
-        """Says it, if it is time."""
-        if time.monotonic() >= self._due:
-            start, end = ("\r", "") if self._in_place else ("", "\n")
-            line = f"{start}adamax-tb {self._command}: {how_far}"
-            print(line, end=end, file=sys.stderr, flush=True)
-            self._said, self._due = True, time.monotonic() + (0.2 if self._in_place else 5)
-
-    def end(self) -> None:
-        """Leaves the line that it was said on."""
-        if self._said and self._in_place:
-            print(file=sys.stderr)
+def _tell(args: argparse.Namespace, errors: Iterable[str]) -> None:
+    for error in errors:
+        print(f"adamax-tb {args.command}: {printable(error)}", file=sys.stderr)
 
 
 def _scanned(args: argparse.Namespace) -> tuple[dict[str, Run], dict[str, str]]:
     """Reads the log directory, with progress."""
-    progress = _Progress(args.command)
-    try:
+    with Progress(args.command) as progress:
         return scan_runs(
             args.logdir,
             lambda read, of: progress.say(f"{read / 1e6:,.0f} MB read of {of / 1e6:,.0f}"),
         )
-    finally:
-        progress.end()
 
 
 def _told(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """Yields the chunks, with progress."""
-    progress, size = _Progress("export"), 0
-    try:
+    size = 0
+    with Progress("export") as progress:
         for chunk in chunks:
             yield chunk
             size += len(chunk)
             progress.say(f"{size / 1e6:,.0f} MB written")
-    finally:
-        progress.end()
 
 
 def _table(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -> str:
@@ -277,10 +341,10 @@ def _table(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -
         first = found[0] if found else None
         rows.append(
             (
-                _printable(name),
-                verdict(list(found)),
+                printable(name),
+                worst(found),
                 first.rule if first else "-",
-                _printable(first.layer or "whole run") if first else "-",
+                printable(first.layer or "whole run") if first else "-",
                 str(first.first_step) if first else "-",
                 f"{course.first:.3g} → {course.last:.3g}",
             )
@@ -291,47 +355,6 @@ def _table(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -
         for row in rows
     ]
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
-
-
-def _report(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -> str:
-    lines = []
-    for name, found in findings.items():
-        run = runs[name]
-        lines.append(
-            f"{_printable(name)}: {verdict(list(found))} ({run.optimizer}, {len(run.layers)} layers, "
-            f"{counted_records(run)}, steps {run.steps[0]} to {run.steps[-1]})"
-        )
-        for finding in found:
-            lines += [
-                f"  {finding.severity}: {finding.rule} in {_printable(finding.layer or 'the whole run')} "
-                f"since step {finding.first_step}",
-                f"    {_printable(finding.message)}",
-                f"    What to do: {_printable(finding.suggestion)}",
-            ]
-        lines += [f"  note: {_printable(note)}" for note in notes(run)]
-    return "\n".join(lines)
-
-
-def _document(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -> dict[str, Any]:
-    return {
-        "runs": [
-            {
-                "name": name,
-                "verdict": verdict(list(found)),
-                "optimizer": runs[name].optimizer,
-                "records": len(runs[name].steps),
-                "last_step": int(runs[name].steps[-1]),
-                "findings": [finding_json(finding) for finding in found],
-                "notes": notes(runs[name]),
-            }
-            for name, found in findings.items()
-        ]
-    }
-
-
-def _printable(text: str) -> str:
-    """Returns `text` with control characters, such as a terminal's escape, written out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 if __name__ == "__main__":

@@ -8,22 +8,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adamax_tb import rules, schema
+from adamax_tb import schema
 from adamax_tb.schema import Run
 from adamax_tb.thinning import hand_on
 
-#: The run is judged when its records have become more by this factor, on so many of them at most.
-JUDGED_GROWTH = 1.25
+#: The run is judged on so many of its records at most.
 JUDGED_RECORDS = 256
+#: A gradient norm this many times the largest before is a leap.
+LEAP = 10.0
 
 
 class History:
-    """Takes records as they come and gives a run of them to `rules`."""
+    """Takes records as they come and gives a run of them to `rules`.
+
+    Attributes:
+        count: how many records came.
+        leapt: whether a layer's gradient leapt in one of them, until somebody says that this is known.
+    """
 
     def __init__(self) -> None:
-        self._records: list[tuple[int, dict[str, NDArray[Any]]]] = []
-        self._count = 0
-        self._judged = rules.HISTORY
+        self.count = 0
+        self.leapt = False
+        self._kept = 0  # so many rows of the arrays are records
+        self._steps = np.zeros(JUDGED_RECORDS, np.int64)
+        self._stats: dict[
+            str, NDArray[np.float32]
+        ] = {}  # statistic → (JUDGED_RECORDS, L) or (JUDGED_RECORDS, 1)
+        self._largest: Any = 0.0  # (L,), gradient norm so far
 
     def add(
         self,
@@ -34,49 +45,62 @@ class History:
         """Appends records; one of an earlier step replaces what followed it.
 
         Args:
-            steps: (R,).
+            steps: (R,), increasing.
             layer_stats: statistic → (R, L), of `schema.STATS`.
             step_stats: statistic → (R,), of `schema.STEP_STATS`, all of them.
         """
-        for i, step in enumerate(steps.tolist()):
-            while self._records and self._records[-1][0] >= step:
-                self._records.pop()
-            record = {name: values[i].copy() for name, values in layer_stats.items()}
-            record |= {name: x[i : i + 1].astype(np.float32) for name, x in step_stats.items()}
-            self._records.append((step, record))
-        self._count += len(steps)
-        if len(self._records) > JUDGED_RECORDS:
-            self._halve()
+        added = layer_stats | {name: values[:, np.newaxis] for name, values in step_stats.items()}
+        if not self._stats:
+            sizes = {name: (JUDGED_RECORDS, values.shape[1]) for name, values in added.items()}
+            self._stats = {name: np.empty(size, np.float32) for name, size in sizes.items()}
+        if len(steps):
+            self._kept = int(np.searchsorted(self._steps[: self._kept], steps[0]))
+        at = 0
+        while at < len(steps):
+            if self._kept == JUDGED_RECORDS:
+                self._halve()
+            fit = slice(at, at + JUDGED_RECORDS - self._kept)
+            rows = slice(self._kept, self._kept + len(steps[fit]))
+            self._steps[rows] = steps[fit]
+            for name, values in added.items():
+                self._stats[name][rows] = values[fit]
+            self._kept, at = rows.stop, fit.stop
+        self.count += len(steps)
+        self._look_for_leaps(layer_stats["gradient_norm_peak"])
+
+    def _look_for_leaps(self, peaks: NDArray[np.float32]) -> None:
+        known = np.vstack([np.broadcast_to(self._largest, peaks.shape[1:]), np.nan_to_num(peaks)])
+        before = np.maximum.accumulate(known)
+        self.leapt |= bool(((known[1:] > LEAP * before[:-1]) & (before[:-1] > 0)).any())
+        self._largest = before[-1]
 
     def _halve(self) -> None:
         """Leaves out every second record, but neither the first nor the last."""
-        left_out = range(1, len(self._records) - 1, 2)
-        for i in left_out:
-            (earlier, dropped), (later, kept) = self._records[i : i + 2]
-            hand_on(dropped, kept, later - earlier)
-        self._records = [r for i, r in enumerate(self._records) if i not in left_out]
-
-    def due(self, now: bool) -> bool:
-        """Tells whether enough has come in for another judgement, or anything if it is to be `now`."""
-        if not self._records or (not now and self._count < self._judged * JUDGED_GROWTH):
-            return False
-        self._judged = self._count
-        return True
+        stays = np.ones(self._kept, np.bool_)
+        for i in range(1, self._kept - 1, 2):
+            earlier, later = ({name: x[j] for name, x in self._stats.items()} for j in (i, i + 1))
+            hand_on(earlier, later, int(self._steps[i + 1] - self._steps[i]))
+            stays[i] = False
+        arrays: list[NDArray[Any]] = [self._steps, *self._stats.values()]
+        for x in arrays:
+            x[: stays.sum()] = x[: self._kept][stays]
+        self._kept = int(stays.sum())
 
     def run(self, table: schema.LayerTable, flight: schema.Flight | None) -> Run:
-        """Returns the records as a run of the layers in `table`."""
-        steps, records = zip(*self._records, strict=True)
-        stacked = {name: np.stack([record[name] for record in records]) for name in records[0]}
+        """Returns the records as a run of the layers in `table`, good until the next `add`."""
+        kept = {name: x[: self._kept] for name, x in self._stats.items()}
         return Run(
             name=".",
-            steps=np.array(steps, np.int64),
-            wall_times=np.zeros(len(steps)),
+            steps=self._steps[: self._kept],
+            wall_times=np.zeros(self._kept),
             layers=tuple(layer.name for layer in table.layers),
             shapes=tuple(tuple(layer.shape) for layer in table.layers),
             statistics=tuple(table.statistics),
             optimizer=table.optimizer,
             hyperparameters=dict(table.hyperparameters),
             flight=flight,
-            _stats=schema.Arrays({name: stacked[name] for name in table.statistics}),
-            _step_stats=schema.Arrays({name: stacked[name][:, 0] for name in schema.STEP_STATS}),
+            planned_step=table.planned_step or None,
+            head=table.head if table.HasField("head") else None,
+            _stats=schema.Arrays({name: kept[name] for name in table.statistics}),
+            _step_stats=schema.Arrays({name: kept[name][:, 0] for name in schema.STEP_STATS}),
         )

@@ -6,17 +6,19 @@ A thread of its own looks at the device now and then, since no callback says whe
 import os
 import threading
 import warnings
+from collections.abc import Callable, Collection
 from types import TracebackType
 from typing import Any
 
 import keras
 
 from adamax_tb.callback import require_tensorflow
+from adamax_tb.rules import Finding
 
 if keras.backend.backend() == "tensorflow":
     from adamax_tb import interruption
     from adamax_tb.recording import Recording
-    from adamax_tb.settings import Settings, path_of
+    from adamax_tb.settings import Settings, path_of, rule_names
 
 LOOK_S = 0.02
 #: So many updates may pass between two looks without a record being lost; records that are, are counted as thinned.
@@ -34,6 +36,14 @@ class record:
     `tf.function` must be traced inside the `with` block: what was traced before does not know that it is watched.
     Afterwards it goes on as before, and may be left traced: the statistics are then computed and kept by nobody.
 
+    Findings are told while the loop runs, as `OptimizerHealth` tells them. No loop can be ended from outside: with
+    `stop_on`, ask in it:
+
+            for x, y in data:
+                train_step(x, y)
+                if recording.should_stop:
+                    break
+
     The loss is known only where the optimizer sees it: call `loss = recording.loss(loss)` in the step before the
     gradients are applied, or `optimizer.scale_loss(loss)`, as for mixed precision.
 
@@ -43,6 +53,9 @@ class record:
         log_dir: As `OptimizerHealth` has it.
         every: A whole number, as `OptimizerHealth` has it: here no step is timed.
         variables: As `OptimizerHealth` has it.
+        on_finding: As `OptimizerHealth` has it; called by another thread than the loop's. What is no Exception, such as
+            SystemExit, makes `should_stop` true and is raised at the end of the `with` block.
+        stop_on: As `OptimizerHealth` has it, but that it makes `should_stop` true.
 
     Raises:
         ValueError: an argument is not what it must be, or Keras does not run on TensorFlow.
@@ -54,6 +67,8 @@ class record:
         log_dir: str | os.PathLike[str],
         every: Any = 10,
         variables: str | None = None,
+        on_finding: Callable[[Finding], Any] | None = None,
+        stop_on: str | Collection[str] | None = None,
     ) -> None:
         require_tensorflow("`adamax_tb.record`")
         self._model = optimizer if isinstance(optimizer, keras.Model) else None
@@ -69,12 +84,20 @@ class record:
                 'Argument `every` must be a whole number: only in `fit` steps are timed, which "auto" needs. Received: '
                 f"every={every!r}"
             )
-        settings = Settings(path_of(log_dir), every, 0.5, variables)
+        settings = Settings(
+            path_of(log_dir), every, 0.5, variables, on_finding, rule_names(stop_on)
+        )
         self._recording = Recording(optimizer, settings, UPDATES_PER_LOOK, timed=False)
         self._done = threading.Event()
         self._turn = threading.Lock()
         self._thread: threading.Thread | None = None
         self._start = 0
+        self._raised: BaseException | None = None  # by the user's function, in the thread
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether a finding of `stop_on` has been told: the flight record is written, and the loop is to end."""
+        return self._recording.alerts.stopped_by is not None or self._raised is not None
 
     def loss(self, loss: Any) -> Any:
         """Takes down the () loss of the update that comes next, and returns it."""
@@ -109,6 +132,8 @@ class record:
         with self._turn:
             made = self._recording.iterations
             self._recording.finish(reason)
+        if self._raised is not None and error is None:
+            raise self._raised
         if self._model is not None:
             self._model.train_function = None
         if made > self._start and self._recording.recorder.buffer is None:
@@ -122,7 +147,11 @@ class record:
         while not self._done.wait(LOOK_S):
             with self._turn:
                 if self._recording.recorder.buffer is not None:
-                    self._recording.look(self._recording.iterations)
+                    try:
+                        self._recording.look(self._recording.iterations)
+                    except BaseException as error:
+                        self._raised = error
+                        return
 
     def _interrupted(self, reason: str) -> bool:
         if self._turn.acquire(timeout=5):  # a look under way ends soon

@@ -1,13 +1,13 @@
 """One recording: what a `Recorder` sees of one optimizer, on its way into one run's files.
 
 It owns no loop: `callback` and `loop` say when an update was made. It drains the device in one transfer for several
-records, hands them to the writer, watches for what must be kept in full, and adjusts the cadence to its budget. A fault
-of its own is reported once and leaves training going.
+records, hands them to the writer and to `alerts`, watches for what must be kept in full, and adjusts the cadence to its
+budget. A fault of its own is reported once and leaves training going.
 """
 
-import logging
 import time
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -15,8 +15,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from adamax_tb import interruption, rules, schema, stats
-from adamax_tb.history import History
+from adamax_tb import interruption, schema, stats
+from adamax_tb.alerts import Alerts
 from adamax_tb.overhead import CADENCES, Meter
 from adamax_tb.recorder import Recorder
 from adamax_tb.sentinel import FLIGHT_STEPS, Drained, Updates
@@ -31,8 +31,6 @@ ADJUST_S = 2.0
 #: How long a signal waits for the disk.
 LAST_WORD_S = 3.0
 
-_log = logging.getLogger("adamax_tb")
-
 
 class Recording:
     """Records one optimizer from `start` to `finish`; may be started again.
@@ -42,13 +40,25 @@ class Recording:
         settings: what the user chose.
         steps_per_call: how many updates a call of the training function makes at most.
         timed: whether `meter` hears of every step, and what recording costs is to be said.
+        end_line: as `Alerts` has it.
+
+    Attributes:
+        alerts: what is found while the training goes on.
+        planned_step: the last update as the training is planned, 0 where that is not known.
+        head: what the model ends in, None where that is not known.
     """
 
     def __init__(
-        self, optimizer: Any, settings: Settings, steps_per_call: int = 1, timed: bool = True
+        self,
+        optimizer: Any,
+        settings: Settings,
+        steps_per_call: int = 1,
+        timed: bool = True,
+        end_line: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._timed = timed
+        self.alerts = Alerts(settings, end_line)
         auto = settings.every == "auto"
         # a call with a record must be told from one without
         self._densest = 2 * steps_per_call if steps_per_call > 1 else 1
@@ -57,15 +67,16 @@ class Recording:
             optimizer, every, steps_per_call, settings.variables, adjustable=auto
         )
         self.meter = Meter()
+        self.planned_step = 0
+        self.head: schema.Head | None = None
         self._writer: EventWriter | None = None
         self._failed = self._busy = self._ending = False
         self._learning_rate = 0.0
         self._watched = self._last_step = 0  # the last update looked at, and the last recorded
         self._having: dict[str, NDArray[np.bool_]] = {}  # statistic → (L,), which variables have it
         self._sound, self._recorded_bad = True, False
-        self._history = History()
-        self._reported: set[tuple[str, str | None]] = set()
-        self._suspected: set[tuple[str, str | None]] = set()
+        self._judged: schema.LayerTable | None = None  # the same throughout a training
+        self._flight: schema.Flight | None = None  # of the last time something was not finite
         self._drained_at = self._start = 0
         self._drained_s = self._adjusted_s = 0.0
 
@@ -81,7 +92,7 @@ class Recording:
 
     def start(self) -> None:
         """Attaches to the optimizer. The training step must be traced after that."""
-        self._failed = False
+        self._failed = self._ending = False
         self.recorder.attach()
 
     def begin(self) -> int:
@@ -89,9 +100,11 @@ class Recording:
         self._start = self._drained_at = start = self.iterations
         if start < self._watched:  # a checkpoint was loaded: what it knows is of another future
             self.recorder.forget(start)
-            self._watched = start
+            self._watched, self._flight = start, None
+        self.alerts.begin(start)
         rate = float(_host(self.recorder.optimizer.learning_rate))
         self._learning_rate = float(f"{rate:.7g}")  # 0.001, not float32's 0.0010000000475
+        self._judged = None
         return start
 
     def look(self, update: int) -> None:
@@ -112,6 +125,7 @@ class Recording:
                 self.meter.spent()  # opening files and tracing is of the beginning, not of every step
             self._drained_at, self._drained_s = update, now
             self._adjust(now)
+            self._tell()
 
     def drain(self, reason: str | None = None) -> None:
         """Brings the records that wait on the device to the writer; with a `reason`, a flight record as well."""
@@ -126,10 +140,7 @@ class Recording:
                     self._take(drained, reason)
         except Exception as error:  # being watched must never harm a training run
             self._failed = True
-            warnings.warn(
-                f"OptimizerHealth stopped recording into {self._settings.log_dir}: {error!r}. Training goes on.",
-                stacklevel=2,
-            )
+            self.alerts.warn(f"stopped recording into {self._settings.log_dir}: {error!r}")
         finally:
             self._busy = False
         interruption.deliver()
@@ -142,19 +153,28 @@ class Recording:
         if self._busy:
             return False
         self.drain(reason)
-        if self._writer is not None:
-            self._writer.flush(LAST_WORD_S)
+        self._flush()
         return True
 
     def finish(self, reason: str | None = None) -> None:
         """Drains what is left, closes the file and detaches; with a `reason`, writes a flight record before."""
         self._ending = True
         self.drain(reason)
-        self._ending = False
         if self._writer is not None:
             self._writer.close()
             self._writer = None
         self.recorder.detach()
+        self.alerts.end()
+        self._ending = False
+        self._tell()
+
+    def _tell(self) -> None:
+        self.alerts.tell(self._watched, self._flush)
+
+    def _flush(self) -> None:
+        """Has what was written on the disk, if that takes no longer than `LAST_WORD_S`."""
+        if self._writer is not None:
+            self._writer.flush(LAST_WORD_S)
 
     def _adjust(self, now: float) -> None:
         """Chooses the cadence that keeps to the budget, right after a drain."""
@@ -175,14 +195,15 @@ class Recording:
         if self._writer is None or not held.steps.size:
             return
         bad = self._went_bad(held)
-        flight = None
         if bad is not None:
-            flight = self._write_flight(held, *bad)
+            self._flight = self._write_flight(held, *bad)
         elif reason is not None:
             self._write_flight(held, reason, int(held.steps[-1]))
-        if self._history.due(bad is not None or self._ending) and self._judge(flight):
-            self._write_flight(held, "critical finding", int(held.steps[-1]))
         self._watched = int(held.steps[-1])
+        if self.alerts.is_due(bad is not None, self._ending):
+            self._judged = self._judged or self._table()
+            if self.alerts.judge(self._judged, self._flight, self._ending):
+                self._write_flight(held, "critical finding", int(held.steps[-1]))
 
     def _open(self) -> None:
         table = self._table()
@@ -205,7 +226,7 @@ class Recording:
         turned_bad = bad & ~np.concatenate([[self._recorded_bad], bad[:-1]])
         self._recorded_bad = bool(bad[-1])
         self._writer.write(drained.steps, recorded, step_stats, critical=turned_bad)
-        self._history.add(drained.steps, recorded, step_stats)
+        self.alerts.history.add(drained.steps, recorded, step_stats)
 
     def _layer_stats(self, drained: Drained) -> dict[str, NDArray[Any]]:
         """Returns statistic → (R, L), of `schema.STATS`."""
@@ -298,24 +319,6 @@ class Recording:
         reasons = (reason,) * len(flown.steps)
         return schema.Flight(flown.steps, norms, reasons=reasons, **numbers)
 
-    def _judge(self, flight: schema.Flight | None) -> bool:
-        """Logs critical findings that the run had not before; tells whether one of them deserves a flight record."""
-        run = self._history.run(self._table(), flight)
-        critical = {
-            (finding.rule, finding.layer): finding
-            for finding in rules.diagnose(run)
-            if finding.severity == "critical"
-        }
-        # early in a training much looks bad that passes: but for NaN, a finding must hold twice in a row
-        sure = {key for key in critical if key[0] == "nonfinite" or key in self._suspected}
-        new = (critical.keys() if self._ending else sure) - self._reported
-        self._suspected = set(critical)
-        self._reported |= new
-        found = [critical[key] for key in critical if key in new]
-        for finding in found:
-            _log.warning("%s: %s %s", finding.rule, finding.message, finding.suggestion)
-        return any(f.rule != "nonfinite" for f in found)  # of that one there is a flight record
-
     def _variables_with(self, statistic: str) -> NDArray[np.bool_]:
         """Returns (L,), which of the watched variables have it."""
         (needs,) = (s.needs for s in schema.STATS if s.name == statistic)
@@ -349,6 +352,8 @@ class Recording:
                 if isinstance(value, (int, float)) and not isinstance(value, bool)
             },
             every=recorder.every,
+            planned_step=self.planned_step,
+            head=self.head,
         )
 
 

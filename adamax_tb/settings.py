@@ -2,10 +2,13 @@
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from adamax_tb.rules import RULE_NAMES, Finding
 
 MAX_EVERY = 10_000  # the device keeps a row for every update between two records
 
@@ -22,6 +25,8 @@ class Settings:
     every: int | str
     overhead: float
     variables: str | None
+    on_finding: Callable[[Finding], Any] | None = None
+    stop_on: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         every = self.every
@@ -44,6 +49,11 @@ class Settings:
                 "Argument `variables` must be a regular expression, such as r'/kernel$'. Received: "
                 f"variables={self.variables!r} ({error})"
             ) from error
+        if self.on_finding is not None and not callable(self.on_finding):
+            raise ValueError(
+                "Argument `on_finding` must be a function that takes a finding, such as `print`. Received: "
+                f"on_finding={self.on_finding!r}"
+            )
         _check_writable(self.log_dir)
 
 
@@ -59,6 +69,23 @@ def path_of(log_dir: Any) -> str:
         raise ValueError(
             f"Argument `log_dir` must be a path. Received: log_dir={log_dir!r}"
         ) from error
+
+
+def rule_names(stop_on: Any) -> tuple[str, ...]:
+    """Returns the names of rules that `stop_on` holds: one as a string, several in a list or the like, None for none.
+
+    Raises:
+        ValueError: it holds anything else.
+    """
+    if isinstance(stop_on, str):
+        stop_on = (stop_on,)
+    names = () if stop_on is None else stop_on
+    if isinstance(names, (list, tuple, set, frozenset)) and all(n in RULE_NAMES for n in names):
+        return tuple(names)
+    raise ValueError(
+        'Argument `stop_on` must hold names of rules, such as ("nonfinite", "exploding-gradient"). There are: '
+        f"{', '.join(RULE_NAMES)}. Received: stop_on={stop_on!r}"
+    )
 
 
 def _check_writable(log_dir: str) -> None:

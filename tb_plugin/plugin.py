@@ -124,6 +124,7 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
             "/layer": _route(self._layer),
             "/flight": _route(self._flight),
             "/export": _route(self._export),
+            "/rule": _route(_rule),
         }
         for name, mimetype in _ASSETS.items():
             apps[name] = _route(_asset(name[1:], mimetype))
@@ -249,6 +250,24 @@ def _default_memory() -> float:
         return min(MEMORY_BYTES, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2)
     except (AttributeError, ValueError, OSError):  # not on Windows
         return MEMORY_BYTES
+
+
+def _rule(request: wrappers.Request) -> wrappers.Response:
+    from adamax_tb.rules import RULE_NAMES
+    from tb_plugin.rule_page import POLICY, THEMES, rule_page
+
+    name, theme = _argument(request, "name"), request.args.get("theme")
+    if name not in RULE_NAMES:
+        raise errors.NotFoundError(
+            f"There is no rule {name!r}. There are: {', '.join(RULE_NAMES)}."
+        )
+    if theme not in (None, *THEMES):
+        raise errors.InvalidArgumentError(
+            f"The query parameter 'theme' must be one of {', '.join(THEMES)}, not {theme!r}."
+        )
+    response = http_util.Respond(request, rule_page(name, theme), "text/html")
+    response.headers["Content-Security-Policy"] = POLICY
+    return response
 
 
 Handler = Callable[[wrappers.Request], wrappers.Response]

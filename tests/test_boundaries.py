@@ -21,14 +21,16 @@ def python(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
 
 
-@pytest.mark.parametrize("module", ["schema", "writer", "reader", "rules", "export", "cli", "demo"])
+@pytest.mark.parametrize(
+    "module", ["schema", "writer", "reader", "rules", "alerts", "export", "cli", "demo"]
+)
 def test_the_shared_modules_work_without_a_framework(module):
     done = python(WITHOUT.format(names="'tensorflow', 'keras'") + f"import adamax_tb.{module}")
     assert done.returncode == 0, done.stderr
 
 
 def test_the_plugin_works_without_a_framework():
-    code = "import tb_plugin.plugin, tb_plugin.data; tb_plugin.plugin.OptimizerHealthLoader()"
+    code = "import tb_plugin.plugin, tb_plugin.data, tb_plugin.rule_page; tb_plugin.plugin.OptimizerHealthLoader()"
     done = python(WITHOUT.format(names="'tensorflow', 'keras'") + code)
     assert done.returncode == 0, done.stderr
 

@@ -1,22 +1,94 @@
 """The `adamax-tb` command as a process."""
 
+import copy
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import sysconfig
 
+import jsonschema
 import numpy as np
 import pytest
 from synthetic import write_run
 
-from adamax_tb import cli
+from adamax_tb import check, cli
+from adamax_tb.check import Style
+from adamax_tb.reader import read_runs
+from adamax_tb.rules import Finding
+
+COMMAND = (sys.executable, "-m", "adamax_tb.cli")
 
 
 def adamax_tb(*arguments):
-    command = [sys.executable, "-m", "adamax_tb.cli", *map(str, arguments)]
+    command = [*COMMAND, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def on_terminal(*arguments, columns=60, **environment):
+    """Runs the command on a terminal of its own and returns what that shows."""
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    kept = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS", "TERM")}
+    process = subprocess.Popen(
+        [*COMMAND, *map(str, arguments)], stdout=its, env={**kept, "TERM": "xterm", **environment}
+    )
+    os.close(its)
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 4096)
+        except OSError:  # how Linux says that nobody has the terminal open any more
+            break
+        if not part:
+            break
+        shown += part
+    os.close(ours)
+    process.wait(120)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def finding(rule="dead-units", severity="critical", first=10, last=50, **fields):
+    return Finding(
+        **{
+            "rule": rule,
+            "severity": severity,
+            "layer": "dense_1/kernel",
+            "first_step": first,
+            "last_step": last,
+            "message": f"A sentence about {rule} that is long enough to be broken in two on a terminal.",
+            "evidence": {"growth": np.inf},
+            "suggestion": f"Do something about {rule}.",
+            **fields,
+        }
+    )
+
+
+@pytest.fixture
+def sick(tmp_path):
+    """A log directory whose only run has gradients that are NaN from step 26 to its last one, 50."""
+    bad = np.ones((50, 4), np.float32)
+    bad[25:] = np.nan
+    stats = {
+        "gradient_norm": bad,
+        "gradient_norm_peak": bad,
+        "nonfinite": np.nan_to_num(bad - 1, nan=4),
+    }
+    write_run(tmp_path / "sick/a", range(1, 51), stats)
+    return tmp_path / "sick"
+
+
+@pytest.fixture
+def a_run(tmp_path):
+    write_run(tmp_path / "one/a", range(1, 51))
+    return read_runs(tmp_path / "one")["a"]
 
 
 def test_check_names_the_sick_runs_of_the_demo_with_the_right_rule(demo_logdir):
@@ -42,23 +114,37 @@ def test_check_says_it_in_words(demo_logdir):
     assert "What to do: " in done.stdout
 
 
+def write_run_that_is(verdict, directory):
+    """Writes a run whose worst finding is of this severity."""
+    stats, loss = {}, np.linspace(2, 0.1, 50)
+    if verdict == "critical":
+        stats = {"nonfinite": np.eye(50, 4, -25), "gradient_norm_peak": np.ones((50, 4))}
+        stats["gradient_norm_peak"][25, 0] = np.nan
+    elif verdict == "warning":  # a loss that was infinite once, and no gradient was
+        loss[25] = np.inf
+    elif verdict == "info":
+        stats = {"dead_units": np.ones((50, 4), np.float32) * [1, 1, 0, 0]}
+    typed = {name: np.asarray(values, np.float32) for name, values in stats.items()}
+    write_run(directory, range(1, 51), typed, loss)
+
+
 @pytest.mark.parametrize(
-    ("fraction", "learned", "fail_on", "code"),
+    ("worst", "fail_on", "code"),
     [
-        (0, True, "warning", 0),
-        (1, False, "critical", 1),
-        (1, False, "never", 0),
-        (0.75, False, "warning", 1),
-        (0.75, False, "critical", 0),
-        (1, True, "warning", 0),
+        ("healthy", "warning", 0),
+        ("critical", "warning", 1),
+        ("critical", "critical", 1),
+        ("critical", "never", 0),
+        ("warning", "warning", 1),
+        ("warning", "critical", 0),
+        ("info", "warning", 0),
     ],
 )
-def test_the_exit_code_follows_the_worst_finding(tmp_path, fraction, learned, fail_on, code):
-    dead = np.zeros((50, 4), np.float32)
-    dead[:, :2] = fraction
-    loss = np.linspace(2, 0.1, 50) if learned else np.full(50, 2.3)
-    write_run(tmp_path / "a", range(1, 51), {"dead_units": dead}, loss)
-    assert adamax_tb("check", tmp_path, "--fail-on", fail_on).returncode == code
+def test_the_exit_code_follows_the_worst_finding(tmp_path, worst, fail_on, code):
+    write_run_that_is(worst, tmp_path / "a")
+    done = adamax_tb("check", tmp_path, "--fail-on", fail_on)
+    assert f"a: {worst} (" in done.stdout
+    assert done.returncode == code
 
 
 def test_a_taken_port_is_told_before_anything_is_trained(tmp_path):
@@ -121,3 +207,169 @@ def test_the_demo_names_the_tensorboard_of_its_own_installation(tmp_path, monkey
     other.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{scripts}")
     assert os.path.samefile(cli._tensorboard(), os.path.join(scripts, "tensorboard"))
+
+
+def strict(schema):
+    """The schema, which then refuses fields that it does not describe."""
+    schema = copy.deepcopy(schema)
+    for part in (schema, *schema["$defs"].values()):
+        if "properties" in part:
+            part["additionalProperties"] = False
+    return schema
+
+
+def test_the_json_is_what_its_schema_says(demo_logdir, tmp_path):
+    schema = json.loads(adamax_tb("check", "--json-schema").stdout)
+    validator = jsonschema.Draft202012Validator(strict(schema))
+    validator.check_schema(schema)
+    demo = json.loads(adamax_tb("check", demo_logdir, "--json").stdout)
+    validator.validate(demo)
+    assert demo["version"] == 1
+    write_run(tmp_path / "good", [1])
+    write_run(tmp_path / "bad", [1], layers=(("d/kernel", (2, 2)), ("d/kernel", (2, 2))))
+    some_bad = json.loads(adamax_tb("check", tmp_path, "--json", "--since", 1).stdout)
+    validator.validate(some_bad)
+    assert "bad" in some_bad["errors"]
+    assert some_bad["since"] == 1
+
+
+def test_the_schema_tells_a_finding_with_consequences_from_one_that_lacks_a_field(a_run):
+    validator = jsonschema.Draft202012Validator(strict(json.loads(check.json_schema())))
+    nested = finding(consequences=(finding("nonfinite", layer=None, evidence={"loss": np.nan}),))
+    document = json.loads(json.dumps(check.document({"a": a_run}, {"a": [nested]}, {})))
+    validator.validate(document)
+    consequence = document["runs"][0]["findings"][0]["consequences"][0]
+    assert consequence["evidence"] == {"loss": "NaN"}
+    del consequence["layer"]
+    with pytest.raises(jsonschema.ValidationError, match="'layer' is a required property"):
+        validator.validate(document)
+
+
+def test_a_consequence_that_outlived_its_cause_takes_its_place():
+    late = finding("skipped-steps", "warning", 20, 90)
+    early = finding("spike-stall", "warning", 20, 30)
+    cause = finding(last=50, consequences=(early, late))
+    assert check.still_held([cause], 51) == [late]
+    (kept,) = check.still_held([cause], 31)
+    assert (kept.rule, kept.consequences) == ("dead-units", (late,))
+    assert check.still_held([cause], 30) == [cause]
+    assert check.still_held([cause], 91) == []
+
+
+def test_a_consequence_that_is_worse_than_its_cause_makes_the_verdict():
+    consequence = finding("nonfinite", "critical")
+    assert check.worst([finding("dead-units", "info", consequences=(consequence,))]) == "critical"
+    assert check.worst([]) == "healthy"
+
+
+def test_since_counts_only_what_still_held_then(sick, tmp_path):
+    assert adamax_tb("check", sick, "--since", 50).returncode == 1
+    spiked = np.ones((50, 4), np.float32)
+    spiked[20:22, 0] = np.nan  # at steps 21 and 22
+    numbers = {"gradient_norm": spiked, "gradient_norm_peak": spiked}
+    write_run(tmp_path / "over/a", range(1, 51), numbers)
+    assert adamax_tb("check", tmp_path / "over").returncode == 1
+    assert adamax_tb("check", tmp_path / "over", "--since", 22).returncode == 1
+    done = adamax_tb("check", tmp_path / "over", "--since", 23)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "a: healthy" in done.stdout
+    assert "nonfinite" not in done.stdout
+
+
+@pytest.mark.parametrize("step", ["0", "-3", "x", "1.5", ""])
+def test_a_step_that_is_none_is_told_by_its_argument(sick, step):
+    done = adamax_tb("check", sick, f"--since={step}")
+    assert done.returncode == 2
+    assert "argument --since: must be a step" in done.stderr
+
+
+def test_a_step_beyond_every_run_is_no_clean_bill_of_health(sick):
+    done = adamax_tb("check", sick, "--since", 51)
+    assert done.returncode == 2
+    assert "`--since`" in done.stderr
+    assert "step 50" in done.stderr
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize(("fail_on", "code"), [("warning", 1), ("never", 0)])
+def test_checks_exit_code_is_its_verdict_when_nobody_reads_on(sick, form, fail_on, code):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [*COMMAND, "check", str(sick), "--fail-on", fail_on, *form]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_an_export_that_nobody_reads_on_exits_as_by_sigpipe(sick):
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [*COMMAND, "export", str(sick), "--format", "csv"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=120)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_finding_is_told_as_a_story(a_run):
+    last = finding("nonfinite", "critical", 40, 50, layer=None)
+    middle = finding("dead-units", "warning", 20, 50, consequences=(last,))
+    cause = finding(
+        "spike-stall", "warning", 5, 30, consequences=(middle,), reference="Kingma 2015"
+    )
+    told = check.in_words({"a": a_run}, {"a": [cause]}, Style()).splitlines()
+    places = [
+        next(i for i, line in enumerate(told) if line.startswith(start))
+        for start in (
+            "a: critical (",
+            "  warning: spike-stall in dense_1/kernel from step 5 to 30",
+            "    A sentence about spike-stall",
+            "      since step 20: warning: dead-units in dense_1/kernel",
+            "        A sentence about dead-units",
+            "        since step 40: critical: nonfinite in the whole run",
+            "    What to do: Do something about spike-stall",
+            "    More: Kingma 2015",
+        )
+    ]
+    assert places == sorted(places)
+    assert not [line for line in told if "What to do: Do something about dead-units" in line]
+
+
+def test_lines_fit_the_terminal_and_are_whole_in_a_pipe(sick):
+    shown = on_terminal("check", sick, "--color", "never", columns=60)
+    too_long = [line for line in shown.splitlines() if len(line) > 60]
+    assert all(len(line.split()) == 1 for line in too_long)  # an address is copied whole
+    piped = adamax_tb("check", sick).stdout
+    assert " ".join(piped.split()) == " ".join(shown.split())
+    assert re.search(r"^    What to do: .{60,}$", piped, re.M)
+
+
+def test_severities_have_colours_on_a_terminal_alone(sick):
+    red = "\x1b[1;31mcritical\x1b[0m"
+    assert red in on_terminal("check", sick)
+    assert red in adamax_tb("check", sick, "--color", "always").stdout
+    assert red in on_terminal("check", sick, "--color", "always", NO_COLOR="1")
+    for plain in (
+        on_terminal("check", sick, NO_COLOR="1"),
+        on_terminal("check", sick, TERM="dumb"),
+        on_terminal("check", sick, "--color", "never"),
+        adamax_tb("check", sick).stdout,
+    ):
+        assert "critical" in plain
+        assert "\x1b" not in plain
+
+
+def test_what_a_terminal_obeys_is_written_out_wherever_it_stands(a_run):
+    hostile = "x\x1b[31m\n\u202e\ue000y"
+    everywhere = {name: hostile for name in ("layer", "message", "suggestion", "reference")}
+    cause = finding(**everywhere, consequences=(finding(**everywhere),))
+    told = check.in_words({"a": a_run}, {"a": [cause]}, Style(width=80))
+    assert not [c for c in told if not c.isprintable() and c != "\n"]
+    assert "x\\x1b[31m\\n\\u202e\\ue000y" in told
+
+
+def test_a_terminal_that_cannot_show_an_arrow_ends_nothing(sick, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    write_run(sick / "ü", [1])
+    done = adamax_tb("check", sick)
+    assert done.returncode == 1
+    assert "\\xfc: healthy" in done.stdout

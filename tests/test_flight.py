@@ -15,6 +15,7 @@ from models import gradients as normal
 
 import adamax_tb
 from adamax_tb.recorder import FLIGHT_STEPS
+from adamax_tb.watch import said
 
 
 def two_layers(loss=mean_output, **arguments):
@@ -269,7 +270,7 @@ def test_a_nan_is_logged_at_once_and_once(tmp_path, caplog):
     run = adamax_tb.read_runs(tmp_path)["."]
     messages = [r.message for r in caplog.records if r.name == "adamax_tb"]
     (finding,) = [f for f in adamax_tb.diagnose(run) if f.rule == "nonfinite"]
-    assert messages == [f"nonfinite: {finding.message} {finding.suggestion}"]
+    assert messages == [said(finding, 60)]
     assert finding.first_step == 34
 
 

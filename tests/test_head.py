@@ -1,8 +1,10 @@
 """What a model ends in, read from its configuration."""
 
 import keras
+import numpy as np
 import pytest
 
+import adamax_tb
 from adamax_tb.head import head_of
 
 layers, losses = keras.layers, keras.losses
@@ -63,3 +65,47 @@ def test_a_model_whose_head_cannot_be_told_has_none():
     subclassed.compile("sgd", "mse")
     assert head_of(subclassed) is None
     assert head_of(ending(layers.Dense(1))) is None  # not compiled
+
+
+@pytest.mark.parametrize(
+    ("arguments", "accumulation", "planned"),
+    [
+        ({"epochs": 3}, None, 12),
+        ({"epochs": 5, "initial_epoch": 3}, None, 8),
+        ({"epochs": 3}, 2, 6),
+    ],
+)
+def test_a_run_knows_what_its_model_ends_in_and_how_long_it_was_to_train(
+    tmp_path, arguments, accumulation, planned
+):
+    model = ending(layers.Dense(3, activation="softmax"))
+    model.compile(
+        keras.optimizers.Adam(1e-3, gradient_accumulation_steps=accumulation),
+        "sparse_categorical_crossentropy",
+    )
+    x, y = np.zeros((32, 4), np.float32), np.zeros(32)
+    stop = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: setattr(model, "stop_training", batch == 3)
+    )
+    health = adamax_tb.OptimizerHealth(tmp_path, every=1)
+    model.fit(x, y, batch_size=8, verbose=0, callbacks=[health, stop], **arguments)
+    run = adamax_tb.read_runs(tmp_path)["."]
+    assert run.planned_step == planned > run.steps[-1]
+    assert (run.head.loss, run.head.activation) == ("sparse_categorical_crossentropy", "softmax")
+
+
+def test_a_training_whose_length_nobody_knows_plans_nothing(tmp_path):
+    model = ending(layers.Dense(1))
+    model.compile("sgd", "mse")
+
+    def batches():
+        for _ in range(3):
+            yield np.zeros((8, 4), np.float32), np.zeros((8, 1))
+
+    model.fit(
+        batches(),
+        shuffle=False,
+        verbose=0,
+        callbacks=[adamax_tb.OptimizerHealth(tmp_path, every=1)],
+    )
+    assert adamax_tb.read_runs(tmp_path)["."].planned_step is None

@@ -36,8 +36,14 @@ def test_the_wheel_holds_both_packages_and_the_built_panel(wheel):
     for name in (
         "adamax_tb/schema_pb2.py",
         "adamax_tb/callback.py",
+        "adamax_tb/check.schema.json",
+        "adamax_tb/report.css",
         "tb_plugin/plugin.py",
+        "adamax_tb/rules/pages/nonfinite.md",
+        "adamax_tb/rules/pages/nonfinite.svg",
+        "adamax_tb/rules/pages/measured.json",
         "tb_plugin/http_api.md",
+        "tb_plugin/rule_page.css",
         "tb_plugin/static/index.js",
         "tb_plugin/static/index.css",
     ):

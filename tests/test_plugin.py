@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import re
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from board import BASE, get_json, get_reduced, get_table, wait_for
 from synthetic import LAYERS, healthy_stats, table, write_run
 
 from adamax_tb import read_runs
+from adamax_tb.rules import RULE_NAMES
 from adamax_tb.writer import EventWriter
 from tb_plugin.plugin import OptimizerHealthLoader, memory_size
 
@@ -96,6 +99,14 @@ def test_what_recording_took_and_loss_scaling_did_is_told(tmp_path, open_logdir)
         ("export?run=a", 400),
         ("export?run=a&format=xls", 400),
         ("export?run=b&format=csv", 404),
+        ("rule", 400),
+        ("rule?name=", 400),
+        ("rule?name=nonsense", 404),
+        ("rule?name=nonfinite.md", 404),
+        ("rule?name=../pages/nonfinite", 404),
+        ("rule?name=%3Cscript%3Ealert(1)%3C/script%3E", 404),
+        ("rule?name=nonfinite%00", 404),
+        ("rule?name=nonfinite&theme=pink", 400),
         ("runs?wait_s=soon", 400),
         ("runs?wait_s=nan", 400),
         ("statistic?run=a&name=loss&pixels=0", 400),
@@ -290,3 +301,94 @@ def test_an_export_is_what_the_command_writes(tmp_path, open_logdir):
         )
         assert answer.data == b"".join(form.chunks([read_runs(tmp_path)["a b"]]))
         assert client.head(f"{BASE}/export?run=a+b&format={name}").status_code == 200
+
+
+class Elements(HTMLParser):
+    """The tags and attributes of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def of(self, attribute):
+        return [attrs[attribute] for _, attrs in self.found if attribute in attrs]
+
+
+def test_every_rule_has_a_page_that_loads_and_runs_nothing(tmp_path, open_logdir, caplog):
+    client = open_logdir(tmp_path)
+    for rule in RULE_NAMES:
+        answer = client.get(f"{BASE}/rule?name={rule}")
+        assert (answer.status_code, answer.mimetype) == (200, "text/html")
+        assert f"<title>{rule} · " in answer.text
+        page = Elements(answer.text)
+        assert not {"script", "img", "link", "iframe", "form"} & {tag for tag, _ in page.found}
+        attributes = {name for _, attrs in page.found for name in attrs}
+        assert not [name for name in attributes if name.startswith("on") or name == "style"]
+        assert not page.of("src")
+        links = page.of("href")
+        assert links
+        for link in links:
+            inside = re.fullmatch(r"rule\?name=([a-z-]+)", link)
+            assert link.startswith("https://") or inside[1] in RULE_NAMES
+        assert next(attrs["role"] for tag, attrs in page.found if tag == "svg") == "img"
+    assert "Content-Security-Policy" not in caplog.text  # TensorBoard looks at what plugins send
+
+
+def test_the_page_of_a_rule_forbids_all_but_its_own_style_sheet(tmp_path, open_logdir):
+    import base64
+    import hashlib
+
+    answer = open_logdir(tmp_path).get(f"{BASE}/rule?name=nonfinite")
+    (policy,) = answer.headers.getlist("Content-Security-Policy")
+    rules = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+    (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.S)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert rules.pop("style-src") == f"'sha256-{digest}'"
+    assert rules == {"default-src": "'none'", "base-uri": "'none'", "form-action": "'none'"}
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_page_of_a_rule_keeps_its_theme_and_its_prefix(tmp_path, open_logdir):
+    client = open_logdir(tmp_path, "--path_prefix=/tb")
+    answer = client.get(f"/tb{BASE}/rule?name=nonfinite&theme=dark")
+    assert answer.status_code == 200
+    assert '<html lang="en" class="dark">' in answer.text
+    inside = [a for a in Elements(answer.text).of("href") if not a.startswith("https://")]
+    assert "rule?name=exploding-gradient&theme=dark" in inside
+    assert all(a.startswith("rule?name=") and a.endswith("&theme=dark") for a in inside)
+    assert 'class="any"' in client.get(f"/tb{BASE}/rule?name=nonfinite").text
+    assert client.get(f"{BASE}/rule?name=nonfinite").status_code == 404
+
+
+def test_the_page_of_a_rule_is_only_read(tmp_path, open_logdir):
+    client = open_logdir(tmp_path)
+    assert client.post(f"{BASE}/rule?name=nonfinite").status_code == 405
+    head = client.head(f"{BASE}/rule?name=nonfinite")
+    assert (head.status_code, head.mimetype, head.data) == (200, "text/html", b"")
+
+
+def test_an_unknown_rule_is_answered_with_those_there_are(tmp_path, open_logdir):
+    answer = open_logdir(tmp_path).get(f"{BASE}/rule?name=%3Cb%3E")
+    assert (answer.status_code, answer.mimetype) == (404, "application/json")
+    for rule in RULE_NAMES:
+        assert rule in answer.json["error"]
+
+
+def test_a_story_is_served_with_the_cause_first(tmp_path, open_logdir):
+    steps = np.arange(1, 41)
+    norms = np.ones((40, len(LAYERS)), np.float32)
+    norms[20:30] = np.logspace(0, 8, 10)[:, np.newaxis]
+    norms[30:] = np.nan
+    counts = np.where(np.isnan(norms), 5, 0).astype(np.float32)
+    loss = np.where(steps <= 20, 2 - steps / 40, np.where(steps <= 30, 1e3, np.nan))
+    stats = {"gradient_norm": norms, "gradient_norm_peak": norms, "nonfinite": counts}
+    write_run(tmp_path / "a", steps, stats, loss)
+    (run,) = get_json(open_logdir(tmp_path), "runs")["runs"]
+    (cause,) = run["findings"]
+    assert cause["rule"] == "exploding-gradient"
+    assert cause["reference"].partition("https://")[1]
+    assert ["nonfinite", 31] in [[f["rule"], f["first_step"]] for f in cause["consequences"]]

@@ -65,7 +65,7 @@ def _dead_layers(run: Run, zero: NDArray[np.bool_], constant: bool) -> list[Dead
     following = dict(itertools.pairwise(kernels))
     found = []
     for members in groups_of(run).values():
-        own = [i for i in members if i in following or i == kernels[-1]]
+        own = [i for i in members if i in following or i in kernels[-1:]]
         if not own:
             continue
         kernel, after = own[0], following.get(own[-1])

@@ -53,6 +53,8 @@ class Timing:
         written_bytes: size of its files, per step.
         buffer_bytes: the recorder's buffers on the device; None if there is none.
         memory_bytes: the GPU memory that a round takes beyond what stays allocated; None without a GPU.
+        judgements: how often its run was judged in all.
+        judging_s: what that took together.
     """
 
     seconds: np.ndarray
@@ -61,6 +63,8 @@ class Timing:
     written_bytes: float
     buffer_bytes: int | None
     memory_bytes: int | None
+    judgements: int
+    judging_s: float
 
 
 class Clock(keras.callbacks.Callback):
@@ -147,6 +151,7 @@ def trained(
             verbose=0,
             callbacks=[*callbacks, clock],
         )
+        budgets = [recorder._recording.alerts.budget for recorder in clock.recorders]
         written = sum(path.stat().st_size for path in Path(log_dir).rglob("*") if path.is_file())
     return Timing(
         seconds=np.array(clock.times) / steps,
@@ -155,6 +160,8 @@ def trained(
         written_bytes=written / ((warm + epochs) * steps),
         buffer_bytes=buffer_bytes(clock.recorders),
         memory_bytes=max(clock.memory, default=None),
+        judgements=sum(budget.judgements for budget in budgets),
+        judging_s=sum(budget.spent_s for budget in budgets),
     )
 
 

@@ -23,7 +23,7 @@ def test_the_card_of_the_exploding_run_leads_to_its_layer_and_step(chromium, add
     assert card.get_attribute("data-severity") == "critical"
     assert "What to do" in card.inner_text()
     layer, step = card.get_attribute("data-layer"), card.get_attribute("data-step")
-    card.get_by_role("button").click()
+    card.get_by_role("button", name="Show at step").click()
     panel.drawn(run="exploding", layer=layer, step=step, statistic="gradient_norm")
     curves = panel.frame.locator(f'[data-testid=curves][data-layer="{layer}"]')
     curves.wait_for()
@@ -318,6 +318,64 @@ def test_the_banner_says_what_recording_took_and_what_loss_scaling_did(chromium,
     assert panel.complaints == []
 
 
+def test_a_card_tells_the_story_and_each_part_of_it_leads_to_its_place(chromium, serve, tmp_path):
+    crash(tmp_path / "crashed")
+    panel = Panel(chromium, serve(tmp_path)).wait()
+    (card,) = panel.frame.locator("article.finding").all()
+    assert card.get_attribute("data-rule") == "exploding-gradient"
+    assert "Critical: 1 finding since step" in panel.frame.locator("h1").inner_text()
+    consequence = card.locator("button.consequence", has_text="nonfinite")
+    assert consequence.inner_text() == "Then, since step 400: nonfinite in dense_2/bias"
+    text = card.inner_text()
+    order = ["explodes: within", "Then, since step 400", "growth", "What to do", "About this rule"]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+    consequence.focus()
+    panel.page.keyboard.press("Enter")
+    panel.drawn(layer="dense_2/bias", step="400", statistic="nonfinite")
+    assert consequence.get_attribute("aria-current") == "true"
+    step = card.get_attribute("data-step")
+    card.get_by_role("button", name="Show at step").click()
+    panel.drawn(step=step, statistic="gradient_norm")
+    assert consequence.get_attribute("aria-current") == "false"
+    panel.screenshot("story-light")
+    panel.page.evaluate("document.body.classList.add('dark-mode')")
+    panel.screenshot("story-dark")
+    assert panel.complaints == []
+
+
+def test_a_card_leads_to_the_page_about_its_rule_in_a_tab_of_its_own(chromium, serve, tmp_path):
+    crash(tmp_path / "crashed")
+    panel = Panel(chromium, serve(tmp_path)).wait()
+    panel.page.evaluate("document.body.classList.add('dark-mode')")
+    card = panel.frame.locator("article.finding").first
+    reference = card.locator(".reference a")
+    assert reference.get_attribute("href") == "https://arxiv.org/abs/1211.5063"
+    about = card.get_by_role("link", name="About this rule")
+    assert {about.get_attribute("rel"), about.get_attribute("target")} == {"noopener", "_blank"}
+    about.focus()
+    with panel.page.expect_popup() as opened:
+        panel.page.keyboard.press("Enter")
+    page, complaints = opened.value, []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.wait_for_load_state()
+    assert page.title() == "exploding-gradient · Optimizer health"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(48, 48, 48)"
+    assert page.evaluate("window.opener") is None
+    line = page.locator("svg path.sick").first
+    assert line.evaluate("line => getComputedStyle(line).stroke") == "rgb(255, 161, 153)"
+    OUTPUT.mkdir(exist_ok=True)
+    page.screenshot(path=OUTPUT / "rule-dark.png", full_page=True)
+    page.set_viewport_size({"width": 390, "height": 800})
+    wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    assert not page.evaluate(wide)
+    page.locator("a", has_text="nonfinite").first.click()
+    page.wait_for_url("**/rule?name=nonfinite&theme=dark")
+    assert "NaN or infinity" in page.locator("h1").inner_text()
+    assert panel.heatmap.get_attribute("data-step") in (None, "")  # a link is no click on the card
+    assert complaints + panel.complaints == []
+
+
 def test_only_charts_that_a_shown_run_has_numbers_for_are_there(chromium, serve, tmp_path):
     write_run(
         tmp_path / "adagrad", range(1, 41), has={"accumulator", "update"}, optimizer="Adagrad"
@@ -348,7 +406,7 @@ def test_a_logdir_without_our_data_shows_how_to_get_some(chromium, serve, tmp_pa
 
 def test_the_readmes_picture_is_of_this_panel(chromium, serve, demo_logdir):
     panel = Panel(chromium, serve(demo_logdir), height=1625).wait()
-    panel.frame.locator("article.finding").first.get_by_role("button").click()
+    panel.frame.locator("article.finding").first.locator("> button").click()
     panel.drawn(statistic="gradient_norm")
     panel.screenshot("readme")
     assert (OUTPUT / "readme.png").stat().st_size > 20_000

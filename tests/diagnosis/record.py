@@ -26,7 +26,7 @@ from adamax_tb.schema import Run
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "diagnosis"
 #: What decides what is recorded of a training, in adamax_tb.
-RECORDING = ("optimizer.py", "stats.py", "slots.py", "recorder.py")
+RECORDING = ("optimizer.py", "stats.py", "slots.py", "recorder.py", "head.py")
 
 
 def key(program: Program) -> str:

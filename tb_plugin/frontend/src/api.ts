@@ -28,6 +28,10 @@ export interface Finding {
   message: string;
   suggestion: string;
   evidence: [name: string, value: number][];
+  /** Where to read about it: words with an address in them, or nothing. */
+  reference: string;
+  /** What else was found and follows from this, in the order in which it came. */
+  consequences: Finding[];
 }
 
 /** The last updates before something went wrong, each of them kept. */
@@ -232,6 +236,11 @@ export function flightUrl(run: string): string {
   return `./flight?${new URLSearchParams({run})}`;
 }
 
+/** The page about a rule, which is for people. */
+export function ruleUrl(name: string, dark: boolean): string {
+  return `./rule?${new URLSearchParams({name, theme: dark ? 'dark' : 'light'})}`;
+}
+
 /** What of a table is asked for; all of it without any of these. */
 export interface Part {
   first?: number;
@@ -404,6 +413,8 @@ function readFinding(entry: unknown): Finding {
       name,
       number(record(finding.evidence, 'evidence'), name),
     ]),
+    reference: text(finding, 'reference'),
+    consequences: list(finding, 'consequences').map(readFinding),
   };
 }
 

@@ -36,7 +36,7 @@ export function statisticFor({rule, evidence}: Finding, run: Run): string | null
   return shows.find(name => run.statistics.includes(name)) ?? null;
 }
 
-/** `Critical: 2 findings since step 40`, or that there is none. */
+/** `Critical: 2 findings since step 40`, or that there is none. What follows from a finding is not counted. */
 export function headline({findings, verdict}: Run): string {
   if (verdict === 'pending') return 'Not judged yet';
   if (findings.length === 0) return 'Healthy: no finding';
@@ -76,6 +76,26 @@ export function circumstances(run: Run): string[] {
     ...(overhead === null ? [] : [`recording took ${formatPercent(overhead)} of the time`]),
     ...(scaling.length === 0 ? [] : [scaling.join(', ')]),
   ];
+}
+
+/** `Then, since step 81: nonfinite in dense_1/kernel`. */
+export function consequenceWords({rule, layer, firstStep}: Finding): string {
+  const where = layer === null ? '' : ` in ${layer}`;
+  return `Then, since step ${formatStep(firstStep)}: ${rule}${where}`;
+}
+
+/** A stretch of a text: words, or an address that they hold. */
+export interface Stretch {
+  words: string;
+  address: string | null;
+}
+
+/** A text with the http and https addresses in it told apart; a stop or bracket after one is not a part of it. */
+export function stretches(text: string): Stretch[] {
+  return text
+    .split(/(https?:\/\/[^\s<>"]*[^\s<>".,;:!?)\]])/)
+    .map((words, index) => ({words, address: index % 2 === 1 ? words : null}))
+    .filter(({words}) => words !== '');
 }
 
 /** `in dense_1/kernel since step 40 (until 400)`. */

@@ -8,6 +8,7 @@ import {
   layerUrl,
   partUrl,
   readOverview,
+  ruleUrl,
   statisticUrl,
 } from '../src/api.ts';
 import {encodeReduced, encodeTable} from './table.ts';
@@ -115,6 +116,8 @@ test('addresses stay below the base of the page and escape names', () => {
   assert.equal(statisticUrl('a/b c&d', 'loss'), './statistic?run=a%2Fb+c%26d&name=loss');
   assert.equal(flightUrl('a/b c&d'), './flight?run=a%2Fb+c%26d');
   assert.equal(layerUrl('r', 'dense/kernel'), './layer?run=r&name=dense%2Fkernel');
+  assert.equal(ruleUrl('dead-units', true), './rule?name=dead-units&theme=dark');
+  assert.equal(ruleUrl('a&b', false), './rule?name=a%26b&theme=light');
   assert.equal(exportUrl('a&b', 'csv'), './export?run=a%26b&format=csv');
   assert.equal(partUrl('./layer?run=r', {}), './layer?run=r');
   assert.equal(partUrl('./layer?run=r', {first: 7, per: 4}), './layer?run=r&first=7&per=4');
@@ -152,6 +155,8 @@ const RUN = {
       message: 'm',
       suggestion: 's',
       evidence: {count: 12, ratio: 'Infinity'},
+      reference: 'Goldberg, 1991: https://docs.oracle.com/',
+      consequences: [],
     },
   ],
   notes: [],
@@ -197,6 +202,40 @@ test('runs are read with the numbers that JSON cannot hold', () => {
     ['learning_rate', 0.001],
     ['amsgrad', 'false'],
   ]);
+});
+
+test('a finding is read with its reference and with what followed from it, however deep', () => {
+  const [cause] = RUN.findings;
+  const last = {...cause, rule: 'dead-units', layer: 'dense/kernel', first_step: 90};
+  const next = {...cause, first_step: 81, severity: 'warning', consequences: [last]};
+  const [run] = readOverview(
+    answer({...RUN, findings: [{...cause, consequences: [next, last]}]}),
+  ).runs;
+  const [found] = run.findings;
+  assert.equal(found.reference, 'Goldberg, 1991: https://docs.oracle.com/');
+  assert.deepEqual(
+    found.consequences.map(({rule, severity, layer, firstStep}) => [
+      rule,
+      severity,
+      layer,
+      firstStep,
+    ]),
+    [
+      ['nonfinite', 'warning', null, 81],
+      ['dead-units', 'critical', 'dense/kernel', 90],
+    ],
+  );
+  assert.equal(found.consequences[0].consequences[0].rule, 'dead-units');
+});
+
+test('a finding without its reference or consequences is refused, also within another', () => {
+  const [cause] = RUN.findings;
+  const read = (finding: unknown): unknown => readOverview(answer({...RUN, findings: [finding]}));
+  assert.throws(() => read({...cause, reference: undefined}), /reference is not a text/);
+  assert.throws(() => read({...cause, consequences: undefined}), /consequences is not a list/);
+  const inside = {...cause, message: 7};
+  assert.throws(() => read({...cause, consequences: [inside]}), /message is not a text/);
+  assert.throws(() => read({...cause, consequences: ['then']}), /findings is not an object/);
 });
 
 test('an answer that is not as described names the field', () => {

@@ -62,6 +62,8 @@ export function finding(change: Partial<Finding> = {}): Finding {
     message: 'm',
     suggestion: 's',
     evidence: [],
+    reference: '',
+    consequences: [],
     ...change,
   };
 }

@@ -1,20 +1,31 @@
-/** One finding: what, where, since when, what to do; and the way to its place on the heat map. */
+/** One finding: what, where, since when, what followed, what to do; and the ways to its places on the heat map. */
 
 import type {JSX} from 'preact';
 
-import type {Finding} from '../api.ts';
-import {place} from '../findings.ts';
-import {formatNumber, formatStep, words} from '../format.ts';
-import {Badge} from './Badge.tsx';
+import {ruleUrl, type Finding} from '../api.ts';
+import {consequenceWords, place, stretches} from '../findings.ts';
+import {counted, formatNumber, formatStep, words} from '../format.ts';
+import {Badge, Shape} from './Badge.tsx';
+
+interface Place {
+  layer: string | null;
+  step: number | null;
+}
 
 interface Props {
   finding: Finding;
-  current: boolean;
+  /** What the page shows now. */
+  place: Place;
+  dark: boolean;
   onShow: (finding: Finding) => void;
 }
 
-export function FindingCard({finding, current, onShow}: Props): JSX.Element {
-  const {rule, severity, layer, firstStep} = finding;
+/** Consequences that are told before the others have to be asked for. */
+const FIRST_CONSEQUENCES = 3;
+
+export function FindingCard({finding, place: shown, dark, onShow}: Props): JSX.Element {
+  const {rule, severity, layer, firstStep, consequences, evidence, reference} = finding;
+  const current = [finding, ...consequences].some(each => isAt(each, shown));
   // The button bubbles up to here, so that a click anywhere counts once; selecting the card's text is no click.
   const show = (): void => {
     if (document.getSelection()?.isCollapsed ?? true) onShow(finding);
@@ -34,12 +45,10 @@ export function FindingCard({finding, current, onShow}: Props): JSX.Element {
       </header>
       <h3>{finding.message}</h3>
       <p class="place">{place(finding)}</p>
-      <p class="advice">
-        <strong>What to do</strong> {finding.suggestion}
-      </p>
-      {finding.evidence.length > 0 && (
+      <Story consequences={consequences} place={shown} onShow={onShow} />
+      {evidence.length > 0 && (
         <dl>
-          {finding.evidence.map(([name, value]) => (
+          {evidence.map(([name, value]) => (
             <div key={name}>
               <dt>{words(name)}</dt>
               <dd>{formatNumber(value)}</dd>
@@ -47,7 +56,87 @@ export function FindingCard({finding, current, onShow}: Props): JSX.Element {
           ))}
         </dl>
       )}
+      <p class="advice">
+        <strong>What to do</strong> {finding.suggestion}
+      </p>
+      <p class="reading-on" onClick={unheard}>
+        <a href={ruleUrl(rule, dark)} target="_blank" rel="noopener">
+          About this rule
+        </a>
+        {reference !== '' && <Reference text={reference} />}
+      </p>
       <button type="button">Show at step {formatStep(firstStep)}</button>
     </article>
   );
+}
+
+/** What followed from a finding, each a way to its own place. */
+function Story({
+  consequences,
+  place: shown,
+  onShow,
+}: {
+  consequences: readonly Finding[];
+  place: Place;
+  onShow: (finding: Finding) => void;
+}): JSX.Element | null {
+  if (consequences.length === 0) return null;
+  const told = (some: readonly Finding[]): JSX.Element => (
+    <ol>
+      {some.map((each, index) => (
+        <li key={index} class={each.severity}>
+          <button
+            type="button"
+            class="consequence"
+            aria-current={isAt(each, shown)}
+            data-rule={each.rule}
+            data-layer={each.layer ?? ''}
+            data-step={each.firstStep}
+            onClick={() => onShow(each)}
+          >
+            <Shape verdict={each.severity} />
+            <span>{consequenceWords(each)}</span>
+          </button>
+          <p>{each.message}</p>
+        </li>
+      ))}
+    </ol>
+  );
+  const more = consequences.slice(FIRST_CONSEQUENCES);
+  return (
+    <div class="story" onClick={unheard}>
+      {told(consequences.slice(0, FIRST_CONSEQUENCES))}
+      {more.length > 0 && (
+        <details>
+          <summary>{counted(more.length, 'more consequence')}</summary>
+          {told(more)}
+        </details>
+      )}
+    </div>
+  );
+}
+
+function Reference({text}: {text: string}): JSX.Element {
+  return (
+    <span class="reference">
+      {stretches(text).map(({words: stretch, address}, index) =>
+        address === null ? (
+          stretch
+        ) : (
+          <a key={index} href={address} target="_blank" rel="noopener noreferrer">
+            {stretch}
+          </a>
+        ),
+      )}
+    </span>
+  );
+}
+
+function isAt({layer, firstStep}: Finding, shown: Place): boolean {
+  return layer === shown.layer && firstStep === shown.step;
+}
+
+/** Keeps a click from the card, which would take the heat map to the finding itself. */
+function unheard(event: Event): void {
+  event.stopPropagation();
 }

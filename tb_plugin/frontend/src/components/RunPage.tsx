@@ -83,7 +83,8 @@ function Findings({state, run, dispatch}: Props): JSX.Element | null {
           <FindingCard
             key={`${run.name} ${index}`}
             finding={finding}
-            current={finding.layer === state.layer && finding.firstStep === state.step}
+            place={state}
+            dark={state.dark}
             onShow={shown => dispatch({type: 'finding', finding: shown})}
           />
         ))}
