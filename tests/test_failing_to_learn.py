@@ -388,3 +388,92 @@ def test_what_may_fit_is_no_misfit_while_the_loss_falls(tmp_path):
 def test_a_softmax_of_one_unit_is_wrong_however_the_loss_goes(tmp_path):
     (finding,) = headed(tmp_path, "binary_crossentropy", "softmax", FALLING, units=1)
     assert (finding.rule, finding.severity) == ("wrong-loss", "warning")
+
+
+# bad-initialization
+
+
+def test_weights_that_begin_far_too_large_are_named_by_their_layer(tmp_path):
+    stats = paced(0.05)
+    stats["weight_norm"][:, 2] = 30.0
+    (finding,) = diagnose(recorded(tmp_path, stats, HIGH))
+    assert (finding.rule, finding.severity, finding.layer) == (
+        "bad-initialization",
+        "warning",
+        "dense_2/kernel",
+    )
+    assert finding.evidence["gain"] == pytest.approx(30 / np.sqrt(3))
+    assert "17.3 times too large" in finding.message
+
+
+def test_a_symptom_tells_of_what_the_model_was_built_with(tmp_path):
+    stats = paced(3.0)
+    stats["weight_norm"][:, 2] = 30.0
+    stats["update_ratio"][0] = 0.01, 0.01, 0.01, 1.0
+    (finding,) = diagnose(recorded(tmp_path, stats, bouncing()))
+    assert finding.rule == "learning-rate-too-high"
+    assert "Why: the weights of dense_2/kernel begin 17.3 times too large" in finding.message
+    assert "kernel_initializer='he_normal'" in finding.suggestion
+
+
+def test_odd_weights_with_which_a_network_learns_are_right(tmp_path):
+    stats = paced(0.05)
+    stats["weight_norm"][:, 2] = 30.0
+    assert diagnose(recorded(tmp_path, stats, FALLING)) == []
+
+
+def test_a_loss_above_what_guessing_gives_is_bad_however_far_it_fell(tmp_path):
+    stats = paced(0.5)
+    stats["weight_norm"][:, 2] = 30.0
+    run = recorded(tmp_path, stats, np.geomspace(150, 9, COUNT))
+    assert diagnose(run) == []
+    head = Head(loss="sparse_categorical_crossentropy", activation="softmax", units=3)
+    (finding,) = diagnose(dataclasses.replace(run, head=head))
+    assert (finding.rule, finding.severity) == ("bad-initialization", "warning")
+
+
+def copies(spread=0.0):
+    """Statistics of a layer whose units get the same gradient, but for a `spread` among them."""
+    stats = paced(0.05)
+    stats["clipped_gradient_norm"][:, 1] = 2 * (1 - spread)  # of 4 biases
+    stats["gradient_max"][:, 1] = 1
+    stats["gradient_max"][:, 3] = 0.9
+    return stats
+
+
+def test_units_that_are_copies_of_one_another_are_badly_initialized(tmp_path):
+    (finding,) = diagnose(recorded(tmp_path, copies(), HIGH))
+    assert (finding.rule, finding.layer) == ("bad-initialization", "dense_1/kernel")
+    assert finding.message.startswith("All 4 units of dense_1 begin the same")
+
+
+def test_units_that_differ_are_no_copies(tmp_path):
+    assert diagnose(recorded(tmp_path, copies(spread=0.01), HIGH)) == []
+
+
+# unscaled-inputs
+
+
+@pytest.mark.parametrize("size", [200.0, 0.004])
+def test_inputs_of_another_size_show_in_the_first_kernel(tmp_path, size):
+    stats = paced(0.05)
+    stats["gradient_norm"][:, 0] = size * np.sqrt(32 / 4)  # of (8, 4) weights and 4 biases
+    stats["update_ratio"][1:, 0] *= 0.01
+    loss = np.linspace(2.3, 1.3, COUNT)
+    (finding,) = diagnose(recorded(tmp_path, stats, loss))
+    assert (finding.rule, finding.layer) == ("unscaled-inputs", "dense_1/kernel")
+    assert finding.evidence["input_size"] == pytest.approx(size, rel=0.01)
+    assert "Normalization" in finding.suggestion
+
+
+def test_large_inputs_that_a_network_copes_with_are_right(tmp_path):
+    stats = paced(0.05)
+    stats["gradient_norm"][:, 0] = 200.0
+    stats["update_ratio"][1:, 0] *= 0.005
+    assert diagnose(recorded(tmp_path, stats, FALLING)) == []
+
+
+def test_a_bias_without_any_gradient_says_nothing_of_the_inputs(tmp_path):
+    stats = paced(0.05)
+    stats["gradient_norm"][:, 1] = 1e-9
+    assert diagnose(recorded(tmp_path, stats, HIGH)) == []

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import adamax_tb
 from adamax_tb.head import head_of
@@ -97,15 +98,7 @@ def test_a_run_knows_what_its_model_ends_in_and_how_long_it_was_to_train(
 def test_a_training_whose_length_nobody_knows_plans_nothing(tmp_path):
     model = ending(layers.Dense(1))
     model.compile("sgd", "mse")
-
-    def batches():
-        for _ in range(3):
-            yield np.zeros((8, 4), np.float32), np.zeros((8, 1))
-
-    model.fit(
-        batches(),
-        shuffle=False,
-        verbose=0,
-        callbacks=[adamax_tb.OptimizerHealth(tmp_path, every=1)],
-    )
+    x, y = np.zeros((24, 4), np.float32), np.zeros((24, 1))
+    data = tf.data.Dataset.from_tensor_slices((x, y)).filter(lambda x, y: True).batch(8)
+    model.fit(data, verbose=0, callbacks=[adamax_tb.OptimizerHealth(tmp_path, every=1)])
     assert adamax_tb.read_runs(tmp_path)["."].planned_step is None

@@ -1,11 +1,13 @@
 """Which findings are first causes, and what follows from them."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adamax_tb.rules import RULE_NAMES, RULES, Finding
-from adamax_tb.rules.story import CAUSES, EXPLAINED, told
+from adamax_tb.rules.story import CAUSES, EXPLAINED, ORIGINS, told
 
 
 def finding(rule, step=1, layer="dense/kernel", severity="critical"):
@@ -79,11 +81,29 @@ def test_a_loss_that_was_nan_once_brings_about_nothing():
     assert shape(found) == [("dead-units", 30, []), ("nonfinite", 5, [])]
 
 
+def test_what_a_model_was_built_with_is_told_by_its_first_symptom():
+    origin = dataclasses.replace(
+        finding("bad-initialization"),
+        message="The weights are odd, and the loss stood.",
+        suggestion="Draw others.",
+        evidence={"gain": 9.0},
+    )
+    symptom = dataclasses.replace(
+        finding("dead-units", 30), message="They are dead.", evidence={"dead_units": 1.0}
+    )
+    (found,) = told([origin, symptom, finding("wrong-loss", 1, None, "info")])
+    assert (found.rule, found.first_step) == ("dead-units", 30)
+    assert found.message == "They are dead. Why: the weights are odd."
+    assert found.suggestion == "Draw others."
+    assert found.evidence == {"dead_units": 1.0, "gain": 9.0}
+    assert [f.rule for f in told([origin])] == ["bad-initialization"]
+
+
 @given(
     st.lists(
         st.builds(
             finding,
-            st.sampled_from(RULE_NAMES),
+            st.sampled_from([rule for rule in RULE_NAMES if rule not in ORIGINS]),
             st.integers(1, 5),
             st.sampled_from([None, "a/kernel", "b/kernel"]),
             st.sampled_from(["critical", "warning", "info"]),

@@ -151,6 +151,7 @@ class Course:
         updates: how many it made.
         planned: how many more it is to make, 0 where that is not known.
         fresh: whether it began with an untrained network, as far as the biases of its last layer show.
+        guess: the loss of a classifier that knows nothing, NaN where the loss is no cross-entropy.
     """
 
     loss: LossCourse
@@ -158,6 +159,12 @@ class Course:
     updates: int
     planned: int
     fresh: bool
+    guess: float
+
+    @property
+    def failing(self) -> bool:
+        """Whether most of the first loss is left, or what is left is worse than guessing."""
+        return self.loss.failing or bool(self.loss.last > self.guess)
 
     @property
     def promised(self) -> float:
@@ -191,7 +198,13 @@ def course_of(run: Run) -> Course:
     """Returns the course of `run`, which has a record."""
     updates = int(run.steps[-1] - run.steps[0]) + 1
     planned = max(0, (run.planned_step or 0) - int(run.steps[-1]))
-    return Course(loss_course(run), descent(run), updates, planned, _fresh(run))
+    return Course(loss_course(run), descent(run), updates, planned, _fresh(run), _guess(run))
+
+
+def _guess(run: Run) -> float:
+    if run.head is None or "crossentropy" not in run.head.loss.replace("_", "").lower():
+        return np.nan
+    return float(np.log(max(2, run.head.units)))
 
 
 def _fresh(run: Run) -> bool:

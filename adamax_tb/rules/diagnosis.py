@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from adamax_tb.rules.bad_initialization import bad_initialization
 from adamax_tb.rules.course import Course, course_of
 from adamax_tb.rules.dead_units import dead_units
 from adamax_tb.rules.descent import descent
@@ -19,6 +20,7 @@ from adamax_tb.rules.not_learning import not_learning
 from adamax_tb.rules.skipped_steps import skipped_steps
 from adamax_tb.rules.spike_stall import spike_stall
 from adamax_tb.rules.story import told
+from adamax_tb.rules.unscaled_inputs import unscaled_inputs
 from adamax_tb.rules.untouched_rows import untouched_rows
 from adamax_tb.rules.vanishing_gradient import vanishing_gradient
 from adamax_tb.rules.wording import counted_records
@@ -42,6 +44,8 @@ RULES: dict[str, Callable[[Run, Course], Iterator[Finding]]] = {
     "frozen-layer": frozen_layer,
     "untouched-rows": untouched_rows,
     "wrong-loss": wrong_loss,
+    "bad-initialization": bad_initialization,
+    "unscaled-inputs": unscaled_inputs,
 }
 #: The last one is for what no other explains.
 RULE_NAMES: tuple[str, ...] = (*RULES, "not-learning")

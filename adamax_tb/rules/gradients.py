@@ -36,6 +36,17 @@ def groups_of(run: Run) -> dict[str, list[int]]:
     return groups
 
 
+def per_entry(run: Run, layers: list[int]) -> NDArray[np.float64]:
+    """Returns (T, K), the gradient's root mean square over the entries that have any: rows not looked up have none."""
+    sizes = np.array([np.prod(run.shapes[i]) for i in layers], np.float64)
+    norms = run.stat("gradient_norm")[:, layers].astype(np.float64)
+    active = np.ones_like(norms)
+    if "gradient_zeros" in run.statistics:
+        zeros = run.stat("gradient_zeros")[:, layers].astype(np.float64)
+        active = np.maximum(1 - np.nan_to_num(zeros), 1 / sizes)
+    return norms / np.sqrt(sizes * active)
+
+
 def mostly_dead(run: Run, fraction: float) -> NDArray[np.bool_]:
     """Returns (T, L), whether at least this fraction of the units is dead; False where it was not recorded."""
     result = np.zeros((len(run.steps), len(run.layers)), np.bool_)

@@ -45,3 +45,7 @@ VANISHING = (
     "https://proceedings.mlr.press/v9/glorot10a.html"
 )
 LOSSES = "Keras, Probabilistic losses: https://keras.io/api/losses/probabilistic_losses/"
+SCALING = (
+    "LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998, section 4.3: "
+    "https://doi.org/10.1007/3-540-49430-8_2"
+)

@@ -19,6 +19,8 @@ STALLED = 20.0
 USUAL = 4.0
 #: A gradient this many times what it is after it was a spike.
 SPIKE = 30.0
+#: So many updates after a spike tell a stall from a spike that passes.
+UPDATES = 50
 #: A beta_2 to compare with.
 FASTER = 0.99
 
@@ -56,6 +58,8 @@ def spike_stall(run: Run, course: Course) -> Iterator[Finding]:
     where = kernels[int(np.argmax(np.where(np.isnan(peaks), -np.inf, peaks / sizes)))]
     at = int(run.stat("gradient_norm_peak_step")[spike, where])
     last = int(run.steps[-1])
+    if last - at < UPDATES:
+        return
     recovery = int(np.median(run.steps[-few:]) + np.ceil(np.log(now / usual) / fade))
     lost = recovery - at
     faster = round(lost * fade / (-np.log(FASTER) * (1.0 if name == "u_mean" else 0.5)))

@@ -8,15 +8,16 @@ from adamax_tb.rules.finding import SEVERITIES, Finding
 #: Rule → what brings it about, where that came before. Of one rule, the first layer brings about the others.
 CAUSES: Mapping[str, Sequence[str]] = {
     "wrong-loss": (),
+    "bad-initialization": (),
+    "unscaled-inputs": (),
     "skipped-steps": (),
     "frozen-layer": (),
     "untouched-rows": (),
     "spike-stall": ("exploding-gradient", "learning-rate-too-high"),
-    "exploding-gradient": ("wrong-loss", "spike-stall"),
+    "exploding-gradient": ("spike-stall",),
     "learning-rate-too-high": (),
-    "nonfinite": ("wrong-loss", "exploding-gradient", "learning-rate-too-high"),
+    "nonfinite": ("exploding-gradient", "learning-rate-too-high"),
     "dead-units": (
-        "wrong-loss",
         "skipped-steps",
         "exploding-gradient",
         "learning-rate-too-high",
@@ -25,7 +26,6 @@ CAUSES: Mapping[str, Sequence[str]] = {
         "nonfinite",
     ),
     "vanishing-gradient": (
-        "wrong-loss",
         "dead-units",
         "exploding-gradient",
         "learning-rate-too-high",
@@ -40,9 +40,8 @@ CAUSES: Mapping[str, Sequence[str]] = {
 }
 #: Rule → what explains it, whenever that began: it is judged by the whole run, and says no more than these do.
 EXPLAINED: Mapping[str, Sequence[str]] = {
-    "learning-rate-too-high": ("exploding-gradient", "wrong-loss"),
+    "learning-rate-too-high": ("exploding-gradient",),
     "learning-rate-too-low": (
-        "wrong-loss",
         "skipped-steps",
         "epsilon-dominated",
         "spike-stall",
@@ -54,14 +53,28 @@ EXPLAINED: Mapping[str, Sequence[str]] = {
     ),
 }
 
+#: What a model was built with, and the symptoms that it shows itself by: a symptom tells of it, and how to repair it.
+ORIGINS = ("wrong-loss", "bad-initialization", "unscaled-inputs")
+SYMPTOMS = (
+    "nonfinite",
+    "exploding-gradient",
+    "vanishing-gradient",
+    "dead-units",
+    "learning-rate-too-high",
+    "learning-rate-too-low",
+    "spike-stall",
+)
+
 
 def told(findings: Iterable[Finding]) -> list[Finding]:
     """Returns the first causes among `findings`, each with its consequences, the most severe first.
 
-    A cause is as severe as the worst that follows from it. What others explain is left out.
+    A cause is as severe as the worst that follows from it. What others explain is left out. What a model was built with
+    is told within its first symptom.
     """
     order = list(CAUSES)
     found = sorted(_unexplained(list(findings)), key=lambda f: (f.first_step, order.index(f.rule)))
+    found = _with_origin(found)
     followers: list[list[Finding]] = [[] for _ in found]
     roots: list[int] = []
     for i, finding in enumerate(found):
@@ -76,6 +89,26 @@ def told(findings: Iterable[Finding]) -> list[Finding]:
 def _unexplained(findings: Sequence[Finding]) -> list[Finding]:
     alarming = {f.rule for f in findings if f.severity != "info"}
     return [f for f in findings if not alarming & set(EXPLAINED.get(f.rule, ()))]
+
+
+def _with_origin(found: list[Finding]) -> list[Finding]:
+    """Returns `found`, the first of what the model was built with told by the first symptom, if there is one."""
+    origins = [f for f in found if f.rule in ORIGINS]
+    first = next((f for f in found if f.rule in SYMPTOMS and f.severity != "info"), None)
+    if not origins:
+        return found
+    origin = min(origins, key=lambda f: SEVERITIES.index(f.severity))
+    if first is None:
+        return [f for f in found if f is origin or f not in origins]
+    reason = origin.message.partition(", and the loss")[0]
+    symptom = dataclasses.replace(
+        first,
+        message=f"{first.message} Why: {reason[0].lower()}{reason[1:].removesuffix('.')}.",
+        evidence={**first.evidence, **origin.evidence},
+        suggestion=origin.suggestion,
+        reference=origin.reference,
+    )
+    return [symptom if f is first else f for f in found if f not in origins]
 
 
 def _cause(index: int, found: Sequence[Finding]) -> int | None:

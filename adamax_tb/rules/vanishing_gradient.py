@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
-from adamax_tb.rules.gradients import groups_of, kernels_of, mostly_dead
+from adamax_tb.rules.gradients import groups_of, kernels_of, mostly_dead, per_entry
 from adamax_tb.schema import Run
 
 #: A layer whose gradient is below this part of the strongest layer's has a vanished gradient; the larger part holds
@@ -38,23 +38,12 @@ def vanishing_gradient(run: Run, course: Course) -> Iterator[Finding]:
         return
     if not (course.loss.failing or course.loss.flat or not course.loss.known):
         return
-    entries = _per_entry(run, kernels)
+    entries = per_entry(run, kernels)
     for way in (_back, _forward, _over_time):
         finding = way(run, course, kernels, entries)
         if finding is not None:
             yield finding
             return
-
-
-def _per_entry(run: Run, kernels: list[int]) -> NDArray[np.float64]:
-    """Returns (T, K), the gradient's root mean square over the entries that have any: rows not looked up have none."""
-    sizes = np.array([np.prod(run.shapes[i]) for i in kernels], np.float64)
-    norms = run.stat("gradient_norm")[:, kernels].astype(np.float64)
-    active = np.ones_like(norms)
-    if "gradient_zeros" in run.statistics:
-        zeros = run.stat("gradient_zeros")[:, kernels].astype(np.float64)
-        active = np.maximum(1 - np.nan_to_num(zeros), 1 / sizes)
-    return norms / np.sqrt(sizes * active)
 
 
 def _back(

@@ -24,7 +24,7 @@ from adamax_tb.axis import Axis, axis_of, short, step_ticks
 from adamax_tb.charts import UNITS, line_path
 from adamax_tb.rules import Finding, diagnose
 from adamax_tb.rules.course import course_of
-from adamax_tb.rules.gradients import EXPLODED, kernels_of, usual_so_far
+from adamax_tb.rules.gradients import EXPLODED, kernels_of, per_entry, usual_so_far
 from adamax_tb.rules.learning_rate import TOO_FAR, TOO_NEAR
 from adamax_tb.rules.spike_stall import FASTER
 from adamax_tb.rules.vanishing_gradient import VANISHED_AND_FAILING
@@ -639,6 +639,55 @@ def wrong_loss() -> str:
     )
 
 
+def bad_initialization() -> str:
+    run, twin = sick("digits_huge_last_layer"), well("digits_huge_last_layer")
+    gains = [
+        Line("weights 200 times too large", [1, 2], _gains(run), dots=True),
+        Line("default initializer", [1, 2], _gains(twin), "well", dots=True),
+    ]
+    panel = Panel(
+        "Gain of each kernel at the first record",
+        "layer",
+        gains,
+        axis=axis_of(np.concatenate([_gains(run), _gains(twin)]), log=True),
+    )
+    return picture(
+        "A last layer whose weights were drawn 200 times too large: the loss begins far above what guessing gives, and "
+        "comes down slowly. With the default initializer it begins there and falls.",
+        [panel, losses(run, twin, "too large", "default")],
+    )
+
+
+def _gains(run: Run) -> NDArray[np.float64]:
+    weights = run.stat("weight_norm")[0].astype(float)
+    return np.array([weights[i] / np.sqrt(run.shapes[i][-1]) for i in kernels_of(run)])
+
+
+def unscaled_inputs() -> str:
+    name = "checkerboard_thousandths_sgd"
+    run, twin = sick(name), well(name)
+
+    def sizes(of: Run) -> NDArray[np.float64]:
+        kernel, bias = per_entry(of, [0, 1]).T
+        return kernel / bias
+
+    both = [
+        Line("inputs in thousandths", run.steps, sizes(run)),
+        Line("scaled inputs", twin.steps, sizes(twin), "well"),
+    ]
+    panel = Panel(
+        "First kernel's gradient / its bias's",
+        "step",
+        both,
+        axis=axis_of(np.concatenate([sizes(run), sizes(twin)]), log=True),
+    )
+    return picture(
+        "Inputs in thousandths show in the first layer: its kernel's gradient is a thousandth of its bias's, and the "
+        "loss stands. With scaled inputs it falls.",
+        [panel, losses(run, twin, "thousandths", "scaled")],
+    )
+
+
 PICTURES: dict[str, Callable[[], str]] = {
     "nonfinite": nonfinite,
     "exploding-gradient": exploding,
@@ -652,6 +701,8 @@ PICTURES: dict[str, Callable[[], str]] = {
     "frozen-layer": frozen,
     "untouched-rows": untouched,
     "wrong-loss": wrong_loss,
+    "bad-initialization": bad_initialization,
+    "unscaled-inputs": unscaled_inputs,
     "not-learning": not_learning,
 }
 

@@ -27,7 +27,7 @@ ACCEPTABLE: Mapping[str, tuple[str, ...]] = {
     "frozen-layer": ("frozen-layer", "vanishing-gradient"),
     "untouched-rows": ("untouched-rows",),
 }
-#: Faults that are no rule's name.
+#: Faults that were built in and show themselves in several ways.
 CAUSES = ("bad-initialization", "unscaled-inputs", "wrong-loss")
 HEALTHY = "healthy"
 
@@ -97,7 +97,7 @@ def faulty(
         setup: what it trains.
         remedy: fields of the setup, or after "network." of its network, that repair it.
         also: rules that name the fault as well, beside those of its label.
-        shows_as: rules that name the fault, instead of those of its label.
+        shows_as: rules that name what the fault shows itself by; its label names it, too.
         layers: at fault.
     """
     network = {k.removeprefix("network."): v for k, v in remedy.items() if k.startswith("network.")}
@@ -105,7 +105,10 @@ def faulty(
     repaired = dataclasses.replace(
         setup, network=dataclasses.replace(setup.network, **network), **rest
     )
-    acceptable = shows_as or (*ACCEPTABLE[label], *also)
+    acceptable = (*shows_as, label) if shows_as else (*ACCEPTABLE[label], *also)
+    if any(field.endswith("initializer") for field in remedy):
+        acceptable += ("bad-initialization",)
+    acceptable = tuple(dict.fromkeys(acceptable))
     return Program(name, label, setup, repaired, acceptable, layers)
 
 
