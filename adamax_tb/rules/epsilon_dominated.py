@@ -28,8 +28,8 @@ def epsilon_dominated(run: Run, course: Course) -> Iterator[Finding]:
     epsilon = run.hyperparameters.get("epsilon", 0.0)
     name = next((name for name in SECOND_MOMENTS if name in run.statistics), None)
     kernels = kernels_of(run)
-    failing = course.loss.failing and course.expected < PROMISED
-    if name is None or not kernels or not failing or course.updates < UPDATES:
+    slow = course.loss.poor and course.expected < PROMISED
+    if name is None or not kernels or not slow or course.updates < UPDATES:
         return
     values = run.stat(name)[len(run.steps) // 2 :, kernels].astype(np.float64)
     with warnings.catch_warnings():

@@ -14,12 +14,12 @@ UNTOUCHED = 0.8
 #: Rows that are looked up for the first time late make the touched ones so many times more in the second half.
 STILL_TOUCHED = 1.05
 #: Fewer updates say nothing yet.
-UPDATES = 50
+UPDATES = 80
 
 
 def untouched_rows(run: Run, course: Course) -> Iterator[Finding]:
     """Hardly any row of an embedding is ever looked up, so the inputs are not what they should be."""
-    if not course.loss.failing or course.updates < UPDATES:
+    if not course.loss.poor or course.updates < UPDATES:
         return
     for layer, (name, shape) in enumerate(zip(run.layers, run.shapes, strict=True)):
         if len(shape) != 2 or "embedding" not in name.lower():
