@@ -17,17 +17,18 @@ def head_of(model: Any) -> Head | None:
         model: a compiled `keras.Model`.
 
     Returns:
-        `activation` is "" where the last operation is none of Keras's, as in a subclassed model.
+        `loss` is "" where it is none of Keras's own: a name says nothing of what it expects. `activation` is "" where
+        the last operation is none of Keras's, as in a subclassed model.
     """
     loss, output = getattr(model, "loss", None), _output(model)
     if loss is None or output is None or isinstance(loss, (dict, list, tuple)):
         return None
     if isinstance(loss, str):
         loss = keras.losses.get(loss)
-    config = loss.get_config() if isinstance(loss, keras.losses.Loss) else {}
-    name = type(loss).__name__ if isinstance(loss, keras.losses.Loss) else _name(loss)
+    own = _is_keras(loss)
+    config = loss.get_config() if own and isinstance(loss, keras.losses.Loss) else {}
     return Head(
-        loss=name,
+        loss=(_name(loss) if own else ""),
         from_logits=config.get("from_logits") is True,
         activation=_activation(output),
         units=int(output.shape[-1] or 0) if output.shape else 0,
@@ -55,6 +56,12 @@ def _activation(output: Any) -> str:
     if isinstance(operation, (keras.layers.Dense, keras.layers.EinsumDense)):
         return _name(operation.activation)
     return ""
+
+
+def _is_keras(loss: Any) -> bool:
+    if isinstance(loss, keras.losses.Loss):
+        return type(loss).__module__.startswith("keras.")
+    return getattr(keras.losses, _name(loss), None) is loss
 
 
 def _name(function: Any) -> str:

@@ -59,7 +59,7 @@ def test_a_rate_whose_every_step_promises_the_whole_loss_is_too_high(tmp_path):
         None,
     )
     assert finding.evidence["promised_per_update"] == pytest.approx(3.0 / bouncing()[0], rel=0.1)
-    assert "at step 2 it is 0.001; try 0.0001" in finding.suggestion
+    assert "it is up to 0.001; try 0.0001" in finding.suggestion
 
 
 def test_the_same_steps_are_not_too_large_when_the_loss_falls_with_them(tmp_path):
@@ -85,13 +85,13 @@ def test_a_trained_network_whose_loss_stays_where_it_was_has_no_rate_too_high(tm
 def test_updates_that_promise_a_part_of_the_loss_are_too_small(tmp_path):
     loss = np.linspace(2.3, 2.15, COUNT)
     (finding,) = diagnose(recorded(tmp_path, paced(0.0005), loss))
-    assert (finding.rule, finding.severity) == ("learning-rate-too-low", "critical")
+    assert (finding.rule, finding.severity) == ("learning-rate-too-low", "warning")
     assert finding.evidence["promised"] == pytest.approx((300 * 0.0005 + 0.04) / 2.3, rel=0.05)
 
 
 def test_too_low_says_by_what_to_raise_the_rate(tmp_path):
     (finding,) = diagnose(recorded(tmp_path, paced(0.0005), FLAT))
-    assert "Raise the learning rate by 100, from 0.001 to 0.1" in finding.suggestion
+    assert "Raise the learning rate by 10, from 0.001 to 0.01," in finding.suggestion
 
 
 def test_a_gradient_that_was_spent_is_not_followed_too_slowly(tmp_path):
@@ -156,9 +156,12 @@ def test_a_loss_in_other_units_gets_the_same_diagnosis(tmp_path_factory, factor,
 
 
 def test_steps_that_promise_the_loss_several_times_and_bring_nothing_are_not_learning(tmp_path):
-    (finding,) = diagnose(recorded(tmp_path, paced(0.1), FLAT))
+    run = recorded(tmp_path, paced(0.1), FLAT)
+    (finding,) = diagnose(dataclasses.replace(run, head=Head()))
     assert (finding.rule, finding.severity) == ("not-learning", "warning")
     assert "labels" in finding.suggestion
+    (finding,) = diagnose(run)  # a loop of one's own: perhaps another network works against it
+    assert finding.severity == "info"
 
 
 def test_a_trained_network_is_not_told_to_learn(tmp_path):
@@ -332,7 +335,7 @@ def test_rows_that_other_batches_look_up_are_touched(tmp_path):
 
 # wrong-loss
 
-HIGH = np.linspace(2.3, 1.3, COUNT)
+HIGH = np.concatenate([np.linspace(2.3, 2.15, 20), np.full(COUNT - 20, 2.15)])
 
 
 def headed(tmp_path, loss_name, activation, loss, from_logits=False, units=3):
@@ -358,7 +361,7 @@ def test_a_last_activation_that_does_not_fit_the_loss_is_named(
     (finding,) = headed(tmp_path, loss_name, activation, HIGH, **arguments)
     assert (finding.rule, finding.severity, finding.layer) == (
         "wrong-loss",
-        "warning",
+        "critical",
         "dense_2/kernel",
     )
     assert remedy in finding.suggestion
@@ -399,11 +402,11 @@ def test_weights_that_begin_far_too_large_are_named_by_their_layer(tmp_path):
     (finding,) = diagnose(recorded(tmp_path, stats, HIGH))
     assert (finding.rule, finding.severity, finding.layer) == (
         "bad-initialization",
-        "warning",
+        "critical",
         "dense_2/kernel",
     )
-    assert finding.evidence["gain"] == pytest.approx(30 / np.sqrt(3))
-    assert "17.3 times too large" in finding.message
+    assert finding.evidence["times_usual"] == pytest.approx(30 / np.sqrt(12) / np.sqrt(2 / 4))
+    assert "12.2 times too large" in finding.message
 
 
 def test_a_symptom_tells_of_what_the_model_was_built_with(tmp_path):
@@ -412,7 +415,7 @@ def test_a_symptom_tells_of_what_the_model_was_built_with(tmp_path):
     stats["update_ratio"][0] = 0.01, 0.01, 0.01, 1.0
     (finding,) = diagnose(recorded(tmp_path, stats, bouncing()))
     assert finding.rule == "learning-rate-too-high"
-    assert "Why: the weights of dense_2/kernel begin 17.3 times too large" in finding.message
+    assert "Why: The weights of dense_2/kernel begin 12.2 times too large" in finding.message
     assert "kernel_initializer='he_normal'" in finding.suggestion
 
 

@@ -38,7 +38,7 @@ def by_hand(y, outputs):
             ("BinaryCrossentropy", False, "sigmoid", 1),
         ),
         ([layers.Dense(1)], "mse", ("mean_squared_error", False, "linear", 1)),
-        ([layers.Dense(1), layers.ReLU()], by_hand, ("by_hand", False, "relu", 1)),
+        ([layers.Dense(1), layers.ReLU()], by_hand, ("", False, "relu", 1)),
         ([layers.Dense(6), layers.Reshape((2, 3))], "mse", ("mean_squared_error", False, "", 3)),
     ],
 )

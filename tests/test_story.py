@@ -84,7 +84,7 @@ def test_a_loss_that_was_nan_once_brings_about_nothing():
 def test_what_a_model_was_built_with_is_told_by_its_first_symptom():
     origin = dataclasses.replace(
         finding("bad-initialization"),
-        message="The weights are odd, and the loss stood.",
+        message="The weights are odd.",
         suggestion="Draw others.",
         evidence={"gain": 9.0},
     )
@@ -93,9 +93,9 @@ def test_what_a_model_was_built_with_is_told_by_its_first_symptom():
     )
     (found,) = told([origin, symptom, finding("wrong-loss", 1, None, "info")])
     assert (found.rule, found.first_step) == ("dead-units", 30)
-    assert found.message == "They are dead. Why: the weights are odd."
+    assert found.message == "They are dead. Why: The weights are odd."
     assert found.suggestion == "Draw others."
-    assert found.evidence == {"dead_units": 1.0, "gain": 9.0}
+    assert found.evidence == {"gain": 9.0, "dead_units": 1.0}
     assert [f.rule for f in told([origin])] == ["bad-initialization"]
 
 

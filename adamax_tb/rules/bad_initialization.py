@@ -1,7 +1,7 @@
 """`bad-initialization`: weights begin far too large or too small, or all units of a layer begin the same.
 
-A layer multiplies the size of what goes in by about its gain, the norm of its kernel over the root of its outputs: 1 to
-1.4 with Keras's initializers.
+What is usual are Keras's initializers, Glorot's and He's: a standard deviation of sqrt(2 / (fan_in + fan_out)) and of
+sqrt(2 / fan_in).
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from adamax_tb.rules.gradients import groups_of, kernels_of
 from adamax_tb.rules.wording import spelled
 from adamax_tb.schema import Run
 
-#: A gain above or below these is none that any initializer means.
+#: Weights this many times the larger of the two, or this part of the smaller, are what no initializer means.
 TOO_LARGE = 8.0
 TOO_SMALL = 0.1
 #: Fewer updates say nothing of the loss yet.
@@ -33,38 +33,49 @@ def bad_initialization(run: Run, course: Course) -> Iterator[Finding]:
     if not course.fresh or course.updates < UPDATES:
         return
     if course.failing and {"weight_norm", "update_ratio"} <= set(run.statistics):
-        yield from _gain(run, course)
+        yield from _size(run, course)
     if course.loss.poor and {"gradient_max", "clipped_gradient_norm"} <= set(run.statistics):
         yield from _alike(run, course)
 
 
-def _gain(run: Run, course: Course) -> Iterator[Finding]:
+def _size(run: Run, course: Course) -> Iterator[Finding]:
     weights, moved = run.stat("weight_norm")[0], run.stat("update_ratio")[0]
-    gains = {
-        i: float(weights[i]) / float(np.sqrt(run.shapes[i][-1]))
+    sizes = {
+        i: _times_usual(run.layers[i], run.shapes[i], float(weights[i]))
         for i in kernels_of(run)
-        if weights[i] > 0
+        if run.layers[i].endswith(("/kernel", "/recurrent_kernel"))
+        and np.isfinite(weights[i])
+        and weights[i] > 0
         and moved[i] < HIDDEN
-        and not any(word in run.layers[i].lower() for word in ("embedding", "depthwise"))
     }
-    if not gains:
+    if not sizes:
         return
-    worst = max(gains, key=lambda i: abs(np.log(gains[i])))
-    gain = gains[worst]
-    large = gain > TOO_LARGE
-    if not large and not gain < TOO_SMALL:
+    worst = max(sizes, key=lambda i: abs(np.log(sizes[i])))
+    times = sizes[worst]
+    if TOO_SMALL <= times <= TOO_LARGE:
         return
-    size = "large" if large else "small"
+    size, larger = ("large", "larger") if times > 1 else ("small", "smaller")
     yield _finding(
         run,
         course,
         worst,
-        f"The weights of {run.layers[worst]} begin {spelled(gain if large else 1 / gain)} times too {size}: what goes "
-        f"through becomes that many times {size}r",
-        {"gain": gain, "weight_norm": float(weights[worst])},
-        "Take kernel_initializer='he_normal' with relu and 'glorot_uniform', the default, else: they keep the size of "
-        "what goes through a layer.",
+        f"The weights of {run.layers[worst]} begin {spelled(max(times, 1 / times))} times too {size}: what goes "
+        f"through becomes that many times {larger}",
+        {"times_usual": times, "weight_norm": float(weights[worst])},
+        "Take kernel_initializer='he_normal' with relu, else 'glorot_uniform', the default: they keep the size of what "
+        "goes through a layer.",
     )
+
+
+def _times_usual(name: str, shape: tuple[int, ...], norm: float) -> float:
+    """Returns how many times the usual size a kernel of this norm has: 1 from Glorot's to He's."""
+    field = float(np.prod(shape[:-2]))
+    fan_in, fan_out = field * shape[-2], field * shape[-1]
+    if "transpose" in name:
+        fan_in, fan_out = fan_out, fan_in
+    usual = sorted([np.sqrt(2 / (fan_in + fan_out)), np.sqrt(2 / fan_in)])
+    deviation = norm / np.sqrt(np.prod(shape))
+    return float(deviation / np.clip(deviation, *usual))
 
 
 def _alike(run: Run, course: Course) -> Iterator[Finding]:
@@ -107,7 +118,7 @@ def _finding(
         layer=run.layers[layer],
         first_step=int(run.steps[0]),
         last_step=int(run.steps[-1]),
-        message=f"{what}, and {course.loss.described()}.",
+        message=f"{what}.",
         evidence={**evidence, "loss_first": course.loss.first, "loss_last": course.loss.last},
         suggestion=remedy,
         reference=references.FORWARD,

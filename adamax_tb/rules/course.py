@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from adamax_tb.rules.descent import Descent, descent
 from adamax_tb.schema import Run
@@ -20,6 +21,10 @@ CHANCE = 0.05
 ABOVE_CHANCE = 1.1
 #: An update that promises more than so many times the first loss is one that a spike made.
 SPIKE = 3.0
+#: A first loss this near to guessing is that of an untrained network.
+GUESSED = 0.3
+#: A loss of which this part is below 0 has no ground.
+BELOW = 0.05
 #: So many records are the last few.
 LATELY = 3
 
@@ -34,6 +39,8 @@ class LossCourse:
         middle: the median of a few records half way.
         last: the median of the last few records; NaN or infinite when they are.
         chance: what a classifier's loss is that gives every class the same probability; NaN of other networks.
+        grounded: whether it has a lowest value that it can near, 0: one that goes below has not.
+        falling: whether the last quarter's losses are below the second's by more than batches differ.
     """
 
     first: float
@@ -41,6 +48,8 @@ class LossCourse:
     middle: float
     last: float
     chance: float = np.nan
+    grounded: bool = True
+    falling: bool = False
 
     @property
     def known(self) -> bool:
@@ -60,18 +69,23 @@ class LossCourse:
         return bool(gain >= LEARNED * abs(self.first) and not self.first - self.last >= gain / 2)
 
     @property
+    def scale(self) -> float:
+        """The size of the first loss, never 0."""
+        return max(abs(self.first), 1e-30)
+
+    @property
     def remaining(self) -> float:
         """The part of the first loss that is left: 0 of a loss that went to 0, 1 of one that did not fall.
 
-        Infinite when the loss is, or is NaN; NaN when it is not known.
+        Infinite when the loss is, or is NaN; NaN when it is not known, or has no ground.
         """
-        if not self.known:
+        if not self.known or not (self.grounded or not np.isfinite(self.last)):
             return np.nan
         if not np.isfinite(self.last):
             return np.inf
         if self.guessing:
             return 1.0
-        return 1.0 - (self.first - self.last) / max(abs(self.first), 1e-30)
+        return 1.0 - (self.first - self.last) / self.scale
 
     @property
     def guessing(self) -> bool:
@@ -109,10 +123,17 @@ class LossCourse:
             return (
                 f"the loss fell to {self.last:.3g}, which is what guessing gives, and stands there"
             )
+        if not np.isfinite(self.last):
+            at_last = "NaN" if np.isnan(self.last) else "infinite"
+            return f"the loss, {self.first:.3g} at first, ended as {at_last}"
+        if not np.isfinite(self.first):
+            return f"the loss, infinite at first, ended at {self.last:.3g}"
         if self.learned:
             return f"the loss fell from {self.first:.3g} to {self.last:.3g}"
         if self.first - self.best >= LEARNED * abs(self.first):
             return f"the loss, {self.first:.3g} at first and {self.best:.3g} at its best, ended at {self.last:.3g}"
+        if not self.grounded:
+            return f"the loss went from {self.first:.3g} to {self.last:.3g}"
         return f"the loss did not fall: {self.first:.3g} at first, {self.last:.3g} at last"
 
 
@@ -121,7 +142,7 @@ def loss_course(run: Run) -> LossCourse:
     loss = run.loss.astype(np.float64)
     known = loss[~np.isnan(loss)]
     if not known.size:
-        return LossCourse(*[np.nan] * 4)
+        return LossCourse(np.nan, np.nan, np.nan, np.nan)
     few = max(1, min(5, len(loss) // 4), min(50, len(loss) // 20))
     medians = np.median(np.lib.stride_tricks.sliding_window_view(loss, few), axis=1)
     finite = medians[np.isfinite(medians)]
@@ -132,11 +153,25 @@ def loss_course(run: Run) -> LossCourse:
         middle=float(medians[len(medians) // 2]),
         last=float(medians[-1]),
         chance=_chance(run),
+        grounded=bool(np.mean(finite < 0) < BELOW),
+        falling=_falling(loss),
     )
 
 
+def _falling(loss: NDArray[np.float64]) -> bool:
+    quarter = len(loss) // 4
+    early, late = loss[quarter : 2 * quarter], loss[len(loss) - quarter :]
+    if quarter < 2 or not (np.isfinite(early).all() and np.isfinite(late).all()):
+        return False
+    middle = float(np.median(late))
+    scatter = 1.4826 * float(np.median(np.abs(late - middle)))
+    return bool(np.median(early) - middle > 2 * scatter / np.sqrt(quarter))
+
+
 def _chance(run: Run) -> float:
-    """Returns the logarithm of the number of outputs, NaN of fewer than two."""
+    """Returns the logarithm of the number of outputs, NaN of fewer than two, or where the loss is no cross-entropy."""
+    if run.head is not None:
+        return _guess(run)
     outputs = next((shape[-1] for shape in reversed(run.shapes) if shape), 1)
     return float(np.log(outputs)) if outputs >= 2 else np.nan
 
@@ -169,7 +204,7 @@ class Course:
     @property
     def promised(self) -> float:
         """What all updates promised, as a part of the first loss; NaN where it is not known."""
-        return self.descent.whole / max(abs(self.loss.first), 1e-30)
+        return self.descent.whole / self.loss.scale
 
     @property
     def pace_lately(self) -> float:
@@ -185,12 +220,12 @@ class Course:
         """What all updates will have promised, those that are planned going on as the last few."""
         lately = self.descent.per_update[-5:]
         rest = self.planned * float(np.median(lately)) if self.planned and len(lately) else 0.0
-        return self.promised + rest / max(abs(self.loss.first), 1e-30)
+        return self.promised + rest / self.loss.scale
 
     @property
     def pace(self) -> float:
         """What an update promised on average, as a part of the first loss; of a single one `SPIKE` at most counts."""
-        first = max(abs(self.loss.first), 1e-30)
+        first = self.loss.scale
         return self.descent.capped(SPIKE * first) / first / max(self.updates, 1)
 
 
@@ -210,14 +245,12 @@ def _guess(run: Run) -> float:
 def _fresh(run: Run) -> bool:
     """Tells whether the last bias was 0 before the first update, as Keras initializes it: all of it is that update.
 
-    A network without any bias is taken to be untrained when its first update is recorded.
+    A network without any bias is taken to be untrained when its first loss is what guessing gives.
     """
+    if run.steps[0] != 1 or not {"update_ratio", "weight_norm"} <= set(run.statistics):
+        return False
     biases = [i for i, layer in enumerate(run.layers) if layer.endswith(("/bias", "/beta"))]
-    if (
-        run.steps[0] != 1
-        or not biases
-        or not {"update_ratio", "weight_norm"} <= set(run.statistics)
-    ):
-        return bool(run.steps[0] == 1)
+    if not biases:
+        return bool(abs(run.loss[0] - _guess(run)) <= GUESSED * _guess(run))
     first = {name: float(run.stat(name)[0, biases[-1]]) for name in ("update_ratio", "weight_norm")}
     return first["weight_norm"] == 0 or not first["update_ratio"] < 0.5

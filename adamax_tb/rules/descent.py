@@ -76,8 +76,8 @@ def _between(per_update: NDArray[np.float64], steps: NDArray[np.int64]) -> NDArr
     """
     low, high = np.maximum(per_update[:-1], LEAST), np.maximum(per_update[1:], LEAST)
     updates = np.diff(steps)
-    ratio = np.exp((np.log(high) - np.log(low)) / updates)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        ratio = np.exp((np.log(high) - np.log(low)) / updates)
         total = np.where(
             np.abs(ratio - 1) < 1e-6, high * updates, ratio * (high - low) / (ratio - 1)
         )

@@ -40,6 +40,7 @@ def exploding_gradient(run: Run, course: Course) -> Iterator[Finding]:
     clip = usual_norm(run, first)
     rate = float(run.step_stat("learning_rate")[first])
     first_rate = float(run.step_stat("learning_rate")[0])
+    lower = min(rate / 10, first_rate) if first_rate > 0 else rate / 10
     raised = f" (it was {first_rate:.2g} at step {run.steps[0]})" if rate > 1.5 * first_rate else ""
     yield Finding(
         rule="exploding-gradient",
@@ -63,9 +64,8 @@ def exploding_gradient(run: Run, course: Course) -> Iterator[Finding]:
             "loss_last": course.loss.last,
         },
         suggestion=(
-            f"Lower the learning rate: at step {run.steps[first]} it is {rate:.2g}{raised}; try "
-            f"{min(rate / 10, first_rate):.2g}. If single batches cause it, clip at the usual size as well: "
-            f"{run.optimizer}(..., global_clipnorm={clip:.2g})."
+            f"Lower the learning rate: at step {run.steps[first]} it is {rate:.2g}{raised}; try {lower:.2g}. If single "
+            f"batches cause it, clip at the usual size as well: {run.optimizer}(..., global_clipnorm={clip:.2g})."
         ),
         reference=references.EXPLODING,
     )

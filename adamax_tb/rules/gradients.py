@@ -104,6 +104,14 @@ def usual_so_far(
     return usual, limit
 
 
+def whole_norm(run: Run, layers: list[int] | None = None) -> NDArray[np.float64]:
+    """Returns (T,), the gradient norm of all layers, or of some, together; those that are not finite left out."""
+    norms = run.stat("gradient_norm")
+    norms = norms if layers is None else norms[:, layers]
+    squares = np.square(norms, dtype=np.float64)
+    return np.sqrt(np.sum(squares, axis=1, where=np.isfinite(squares)))
+
+
 def usual_norm(run: Run, before: int) -> float:
     """Returns the median gradient norm of all layers together over the records before index `before`."""
     parts = run.until(max(1, before)).parts(RECORDS_AT_ONCE)

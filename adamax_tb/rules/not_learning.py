@@ -33,13 +33,15 @@ def not_learning(run: Run, course: Course) -> Iterator[Finding]:
     rate = float(run.step_stat("learning_rate")[-1])
     yield Finding(
         rule="not-learning",
-        severity="warning",
+        severity="warning"
+        if run.head is not None
+        else "info",  # of a GAN, say, it may have to stay
         layer=None,
         first_step=int(run.steps[0]),
         last_step=int(run.steps[-1]),
         message=(
             f"Nothing is learned in {course.updates} updates, though by their gradients they promise "
-            f"{spelled(course.promised)} times the loss together and no layer looks ill: {loss.described()}."
+            f"{spelled(course.promised)} times the loss together and no layer looks sick: {loss.described()}."
         ),
         evidence={
             "promised": course.promised,

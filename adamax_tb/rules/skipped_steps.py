@@ -52,7 +52,7 @@ def skipped_steps(run: Run, course: Course) -> Iterator[Finding]:
         first_step=int(run.steps[first]),
         last_step=int(run.steps[last]),
         message=(
-            f"Loss scaling throws away {count:.0f} of {of:.0f} batches ({100 * count / of:.2g} %) {when}"
+            f"Loss scaling throws away {count:.0f} of {of:.0f} batches ({_percent(count / of)} %) {when}"
             f"{scales}, and {course.loss.described()}."
         ),
         evidence={
@@ -85,6 +85,10 @@ def _remedy(overflows: bool, searched: bool) -> str:
         "Train in bfloat16: keras.config.set_dtype_policy('mixed_bfloat16'). It has the range of float32, so gradients "
         "do not overflow and need no loss scaling."
     )
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.0f}" if part >= 0.1 else f"{100 * part:.2g}"
 
 
 def _power(scale: float) -> str:

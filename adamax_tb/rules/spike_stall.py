@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
-from adamax_tb.rules.gradients import kernels_of, usual_norm
+from adamax_tb.rules.gradients import kernels_of, usual_norm, whole_norm
 from adamax_tb.rules.wording import spelled
 from adamax_tb.schema import Run
 
@@ -56,18 +56,18 @@ def spike_stall(run: Run, course: Course) -> Iterator[Finding]:
     usual = min(max(usual, 1.0), STALLED / 4)
     peaks = run.stat("gradient_norm_peak")[spike, kernels]
     where = kernels[int(np.argmax(np.where(np.isnan(peaks), -np.inf, peaks / sizes)))]
-    at = int(run.stat("gradient_norm_peak_step")[spike, where])
+    at = _step_of(run, spike, where)
     last = int(run.steps[-1])
     if last - at < UPDATES:
         return
-    recovery = int(np.median(run.steps[-few:]) + np.ceil(np.log(now / usual) / fade))
+    recovery = max(last, int(np.median(run.steps[-few:]) + np.ceil(np.log(now / usual) / fade)))
     lost = recovery - at
     faster = round(lost * fade / (-np.log(FASTER) * (1.0 if name == "u_mean" else 0.5)))
     lower = "beta_2" if "beta_2" in run.hyperparameters else "rho"
     clip = usual_norm(run, spike) if spike >= 2 else _usual_after(run, spike)
     symbol = "u" if name == "u_mean" else "the root of v"
     saved = (
-        f"{lower}={FASTER} instead of {decay:g} would save {lost - faster} of them"
+        f"{lower}={FASTER} instead of {decay} would save {lost - faster} of them"
         if decay > FASTER
         else ""
     )
@@ -104,7 +104,7 @@ def _spike(run: Run, kernels: list[int]) -> int | None:
     """Returns the record of the largest peak in the kernels, if that is a spike beside what came before and after."""
     with np.errstate(over="ignore"):
         peaks = np.sqrt(np.sum(_finite(run.stat("gradient_norm_peak")[:, kernels]) ** 2, axis=1))
-        norms = np.sqrt(np.sum(_finite(run.stat("gradient_norm")[:, kernels]) ** 2, axis=1))
+    norms = whole_norm(run, kernels)
     spike = int(np.argmax(peaks))
     before, after = norms[:spike], norms[spike:]
     after = after[after < peaks[spike] / SPIKE]
@@ -113,9 +113,17 @@ def _spike(run: Run, kernels: list[int]) -> int | None:
     return spike if peaks[spike] >= SPIKE * before.max() > 0 and np.median(after) > 0 else None
 
 
+def _step_of(run: Run, record: int, layer: int) -> int:
+    """Returns the step of the layer's peak, or of its record where that is not known."""
+    if "gradient_norm_peak_step" in run.statistics:
+        step = run.stat("gradient_norm_peak_step")[record, layer]
+        if np.isfinite(step):
+            return int(step)
+    return int(run.steps[record])
+
+
 def _usual_after(run: Run, record: int) -> float:
-    norms = _finite(run.stat("gradient_norm")[record:])
-    return float(np.median(np.sqrt(np.sum(norms**2, axis=1)))) or 1.0
+    return float(np.median(whole_norm(run)[record:])) or 1.0
 
 
 def _finite(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -100,11 +100,10 @@ def _with_origin(found: list[Finding]) -> list[Finding]:
     origin = min(origins, key=lambda f: SEVERITIES.index(f.severity))
     if first is None:
         return [f for f in found if f is origin or f not in origins]
-    reason = origin.message.partition(", and the loss")[0]
     symptom = dataclasses.replace(
         first,
-        message=f"{first.message} Why: {reason[0].lower()}{reason[1:].removesuffix('.')}.",
-        evidence={**first.evidence, **origin.evidence},
+        message=f"{first.message} Why: {origin.message}",
+        evidence={**origin.evidence, **first.evidence},
         suggestion=origin.suggestion,
         reference=origin.reference,
     )

@@ -19,6 +19,8 @@ TOO_LARGE = 10.0
 TOO_SMALL = 0.03
 #: A bias that a normalization takes out again gets no gradient, and inputs seem to be this large.
 UNBELIEVABLE = 1e5
+#: Of inputs that are mostly 0, a batch's mean is small and says nothing.
+SPARSE = 0.5
 #: Fewer updates say nothing of the loss yet.
 UPDATES = 50
 #: So many first records show how large the inputs are, before the units of the first layer specialise or die.
@@ -41,8 +43,12 @@ def unscaled_inputs(run: Run, course: Course) -> Iterator[Finding]:
     entries = entries[(entries > 0).all(axis=1) & np.isfinite(entries).all(axis=1)]
     if not len(entries):
         return
+    zeros = run.stat("gradient_zeros")[:RECORDS, first] if "gradient_zeros" in run.statistics else 0
+    sparse = bool(np.mean(zeros) > SPARSE)
     size = float(np.median(entries[:, 0] / entries[:, 1]))
-    if not TOO_LARGE < size < UNBELIEVABLE and not (size < TOO_SMALL and course.failing):
+    if not TOO_LARGE < size < UNBELIEVABLE and not (
+        size < TOO_SMALL and course.failing and not sparse
+    ):
         return
     yield Finding(
         rule="unscaled-inputs",
@@ -51,8 +57,7 @@ def unscaled_inputs(run: Run, course: Course) -> Iterator[Finding]:
         first_step=int(run.steps[0]),
         last_step=int(run.steps[-1]),
         message=(
-            f"The inputs of {run.layers[first]} are of size {spelled(size)}, and weights are made for 1, and "
-            f"{course.loss.described()}."
+            f"The inputs of {run.layers[first]} are of size {spelled(size)}, and weights and rates are made for 1."
         ),
         evidence={
             "input_size": size,

@@ -11,6 +11,8 @@ from adamax_tb.schema import Run, layer_group
 
 #: An embedding this part of whose entries never had a gradient is looked up in few of its rows.
 UNTOUCHED = 0.8
+#: While something is learned, only so few rows are worth a word: a vocabulary may be larger than the data.
+FEW = 50
 #: Rows that are looked up for the first time late make the touched ones so many times more in the second half.
 STILL_TOUCHED = 1.05
 #: Fewer updates say nothing yet.
@@ -26,7 +28,7 @@ def untouched_rows(run: Run, course: Course) -> Iterator[Finding]:
             continue
         untouched = _untouched(run, layer)
         touched = round((1 - untouched) * shape[0])
-        if untouched < UNTOUCHED or touched < 1:
+        if untouched < UNTOUCHED or touched < 1 or (course.loss.learned and touched > FEW):
             continue
         yield Finding(
             rule="untouched-rows",

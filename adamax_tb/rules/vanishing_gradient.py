@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
-from adamax_tb.rules.gradients import groups_of, kernels_of, mostly_dead, per_entry
+from adamax_tb.rules.gradients import groups_of, kernels_of, mostly_dead, per_entry, whole_norm
 from adamax_tb.schema import Run
 
 #: A layer whose gradient is below this part of the strongest layer's has a vanished gradient; the larger part holds
@@ -160,8 +160,7 @@ def _over_time(
     """
     if not course.loss.remaining > HIGH or course.updates < UPDATES_OF_LOSS:
         return None
-    norms = run.stat("gradient_norm")[:, kernels].astype(np.float64)
-    whole = np.sqrt(np.sum(np.square(norms), axis=1, where=np.isfinite(norms)))
+    whole = whole_norm(run, kernels)
     gone = (whole < COLLAPSED * whole[0]) & (whole > 0)
     few = max(1, min(5, len(whole) // 4))
     if not gone[-few:].all():
@@ -189,7 +188,7 @@ def _over_time(
         suggestion=(
             f"Look at the activation after {name}: a sigmoid, tanh or softmax whose targets lie outside what it can "
             "give, or whose inputs have become large, has no gradient there. For a regression take "
-            f"activation=None and scaled targets. If the loss is as small as it can be, this is all there is."
+            f"activation=None and scaled targets."
         ),
         reference=references.VANISHING,
     )

@@ -52,7 +52,7 @@ def wrong_loss(run: Run, course: Course) -> Iterator[Finding]:
         layer=run.layers[kernels[-1]] if kernels else None,
         first_step=int(run.steps[0]),
         last_step=int(run.steps[-1]),
-        message=f"{misfit.reason}, and {course.loss.described()}.",
+        message=f"{misfit.reason}.",
         evidence={
             "units": float(run.head.units) if run.head is not None else np.nan,
             "loss_first": course.loss.first,
@@ -71,6 +71,8 @@ def _severity(course: Course, misfit: Misfit) -> Severity | None:
         return None
     if not loss.remaining > misfit.left:
         return None
+    if misfit.left > -np.inf and (loss.learned or not loss.flat):
+        return None  # targets may well be in reach
     return "critical" if not loss.learned and course.updates >= UPDATES else "warning"
 
 
@@ -84,9 +86,7 @@ def _misfit(head: Head) -> Misfit | None:
             left=-np.inf,
         )
     if found is None and loss in OF_NUMBERS and head.activation in (*BOUNDED, *HALF_OPEN):
-        reach = (
-            "between 0 and 1" if head.activation in PROBABILITIES else "in a part of all numbers"
-        )
+        reach = "between 0 and 1" if head.activation in PROBABILITIES else "in a range"
         return Misfit(
             f"The last activation is {head.activation}, which gives only numbers {reach}, and the loss {head.loss} "
             "compares them with targets that may lie elsewhere",
