@@ -153,7 +153,7 @@ def loss_course(run: Run) -> LossCourse:
         middle=float(medians[len(medians) // 2]),
         last=float(medians[-1]),
         chance=_chance(run),
-        grounded=bool(np.mean(finite < 0) < BELOW),
+        grounded=bool(np.sum(finite < 0) <= BELOW * len(finite)),
         falling=_falling(loss),
     )
 

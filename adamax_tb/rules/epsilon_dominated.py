@@ -9,7 +9,7 @@ from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.rules.gradients import kernels_of
-from adamax_tb.rules.wording import rounded, spelled
+from adamax_tb.rules.wording import rounded, sentence, spelled
 from adamax_tb.schema import Run
 
 #: Where the denominator is this many times its second moment, it is epsilon's.
@@ -53,7 +53,7 @@ def epsilon_dominated(run: Run, course: Course) -> Iterator[Finding]:
         message=(
             f"epsilon={epsilon:g} is {spelled(epsilon / typical)} times {root}, so steps are that many times smaller "
             f"than learning_rate={rate:.2g} says, in {int(dominated.sum())} of {len(kernels)} kernels. "
-            f"{course.loss.described().capitalize()}."
+            f"{sentence(course.loss.described())}."
         ),
         evidence={
             "epsilon": epsilon,

@@ -14,7 +14,7 @@ from adamax_tb.rules import references
 from adamax_tb.rules.course import LATELY, Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.rules.gradients import HISTORY, whole_norm
-from adamax_tb.rules.wording import rounded, spelled
+from adamax_tb.rules.wording import rounded, sentence, spelled
 from adamax_tb.schema import Run
 
 #: Updates that promise more than this part of the first loss each, on average, while most of it stays, are too large;
@@ -66,7 +66,7 @@ def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
         message=(
             f"The learning rate is too high: by its gradient "
             f"{'an update' if bounces else f'each update since step {run.steps[first]}'} promises {spelled(pace)} "
-            f"times the first loss, so it steps over the valley and not into it. {loss.described().capitalize()}"
+            f"times the first loss, so it steps over the valley and not into it. {sentence(loss.described())}"
             f"{between}."
         ),
         evidence={
@@ -123,7 +123,7 @@ def learning_rate_too_low(run: Run, course: Course) -> Iterator[Finding]:
         layer=None,
         first_step=int(run.steps[since or 0]),
         last_step=int(run.steps[-1]),
-        message=f"{what} {loss.described().capitalize()}.",
+        message=f"{what} {sentence(loss.described())}.",
         evidence={
             "promised": course.promised,
             "promised_with_plan": course.expected,
@@ -193,5 +193,5 @@ def _median(run: Run, name: str, start: int) -> float:
     if name not in run.statistics:
         return np.nan
     values = run.stat(name)[start:]
-    finite = values[np.isfinite(values)]
+    finite = values[np.isfinite(values)].astype(np.float64)
     return float(np.median(finite)) if finite.size else np.nan

@@ -10,7 +10,7 @@ from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.rules.gradients import kernels_of, usual_norm, whole_norm
-from adamax_tb.rules.wording import spelled
+from adamax_tb.rules.wording import sentence, spelled
 from adamax_tb.schema import Run
 
 #: A second moment this many times the gradient makes steps that go nowhere.
@@ -80,7 +80,7 @@ def spike_stall(run: Run, course: Course) -> Iterator[Finding]:
         message=(
             f"A gradient of {spelled(float(run.stat('gradient_norm_peak')[spike, where]))} at step {at} in "
             f"{run.layers[where]} fills {symbol}, which is still {spelled(now)} times the gradient at step {last}: "
-            f"training stands still until about step {recovery}. {course.loss.described().capitalize()}."
+            f"training stands still until about step {recovery}. {sentence(course.loss.described())}."
         ),
         evidence={
             "gradient_norm_peak": float(run.stat("gradient_norm_peak")[spike, where]),

@@ -1,5 +1,7 @@
 """Numbers and counts as messages spell them."""
 
+import numpy as np
+
 from adamax_tb.schema import Run
 
 
@@ -10,7 +12,14 @@ def counted_records(run: Run) -> str:
 
 def spelled(value: float) -> str:
     """Returns `value` to three digits: "1,860" and "2.5e+14", not "1.86e+03"."""
+    if np.isinf(value):
+        return "infinitely many"
     return f"{float(f'{value:.3g}'):,.0f}" if 1e3 <= value < 1e6 else f"{value:.3g}"
+
+
+def sentence(text: str) -> str:
+    """Returns `text` with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
 
 
 def rounded(value: float) -> str:
