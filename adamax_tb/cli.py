@@ -227,7 +227,11 @@ def _check(args: argparse.Namespace) -> int:
             raise ValueError(
                 f"Argument `--since`: no run has a record at step {args.since} or later; the last is of step {last}."
             )
-        findings = {name: still_held(found, args.since) for name, found in findings.items()}
+        # of a run that ended before, what held at its end still does: nobody mended it
+        findings = {
+            name: still_held(found, min(args.since, int(runs[name].steps[-1])))
+            for name, found in findings.items()
+        }
     failing = SEVERITIES[: SEVERITIES.index(args.fail_on) + 1] if args.fail_on != "never" else ()
     found = any(worst(of_run) in failing for of_run in findings.values())
     try:

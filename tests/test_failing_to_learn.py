@@ -94,6 +94,15 @@ def test_too_low_says_by_what_to_raise_the_rate(tmp_path):
     assert "Raise the learning rate by 10, from 0.001 to 0.01," in finding.suggestion
 
 
+def test_slow_steps_and_plateaus_are_judged_when_half_of_what_is_planned_is_made(tmp_path):
+    for pace in (0.0005, 0.1):
+        run = recorded(tmp_path / str(pace), paced(pace), FLAT)
+        run = dataclasses.replace(run, head=Head())
+        assert len(diagnose(run)) == 1
+        assert len(diagnose(dataclasses.replace(run, planned_step=599))) == 1
+        assert diagnose(dataclasses.replace(run, planned_step=700)) == []
+
+
 def test_a_gradient_that_was_spent_is_not_followed_too_slowly(tmp_path):
     # the loss stands far above 0 because of a constant in it
     stats = paced(0.0005)
@@ -215,7 +224,7 @@ def test_a_spike_stall_says_when_it_will_be_over(tmp_path, height, beta_2):
     usual = finding.evidence["usual_second_moment_over_gradient"]
     due = 10 + np.log(height / usual) / -np.log(beta_2)
     assert finding.evidence["recovery_step"] == pytest.approx(due, abs=1.5)
-    assert f"until about step {finding.evidence['recovery_step']:.0f}" in finding.message
+    assert f"until about step {finding.evidence['recovery_step']:,.0f}." in finding.message
     assert "global_clipnorm=" in finding.suggestion
     assert "beta_2=0.99 instead of" in finding.suggestion
 
@@ -463,7 +472,8 @@ def test_inputs_of_another_size_show_in_the_first_kernel(tmp_path, size):
     stats["gradient_norm"][:, 0] = size * np.sqrt(32 / 4)  # of (8, 4) weights and 4 biases
     stats["update_ratio"][1:, 0] *= 0.01
     loss = np.linspace(2.3, 1.3, COUNT)
-    (finding,) = diagnose(recorded(tmp_path, stats, loss))
+    run = recorded(tmp_path, stats, loss)
+    (finding,) = diagnose(dataclasses.replace(run, head=Head()))
     assert (finding.rule, finding.layer) == ("unscaled-inputs", "dense_1/kernel")
     assert finding.evidence["input_size"] == pytest.approx(size, rel=0.01)
     assert "Normalization" in finding.suggestion

@@ -150,19 +150,28 @@ def binary_cross_entropy_of_a_logit_as_a_function(watched):
 
 @healthy
 def wide_layers_on_two_inputs(watched):
-    x, y = datasets.make_moons(2000, noise=0.2, random_state=0)
+    x, y = datasets.make_moons(1500, noise=0.15, random_state=0)
     model = dense(2, 512, 512, 1, last="sigmoid")
-    watched.fit(model, optimizers.SGD(0.05), "binary_crossentropy", x, y, epochs=12)
-    assert np.mean((np.asarray(model(x))[:, 0] > 0.5) == y) > 0.93
+    fell = watched.fit(model, optimizers.SGD(0.05), "binary_crossentropy", x, y, epochs=12)
+    assert fell[-1] < 0.3
+
+
+def wave(watched, frequency, epochs):
+    x = np.random.default_rng(0).uniform(-3, 3, (1500, 1)).astype("float32")
+    y = np.sin(frequency * x)
+    model = dense(1, 512, 512, 1, activation="tanh")
+    watched.fit(model, optimizers.Adam(2e-4), "mse", x, y, epochs=epochs)
+    return explained(model, x, y)
 
 
 @healthy
 def wide_layers_on_one_input(watched):
-    x = np.random.default_rng(0).uniform(-3, 3, (2000, 1)).astype("float32")
-    y = np.sin(2 * x)
-    model = dense(1, 512, 512, 1, activation="tanh")
-    watched.fit(model, optimizers.Adam(1e-3), "mse", x, y, epochs=20)
-    assert explained(model, x, y) > 0.95
+    assert wave(watched, 1, 8) > 0.95
+
+
+@healthy
+def wide_layers_on_one_input_that_stand_for_a_while_first(watched):
+    assert wave(watched, 2, 16) > 0.7
 
 
 # Autoencoders
@@ -180,7 +189,7 @@ def convolutional_autoencoder(last):
 @healthy
 def a_convolutional_autoencoder_of_many_channels(watched):
     model = convolutional_autoencoder(None)
-    watched.fit(model, optimizers.Adam(1e-3), "mse", IMAGES, IMAGES, epochs=5, batch_size=64)
+    watched.fit(model, optimizers.Adam(1e-3), "mse", IMAGES, IMAGES, epochs=3, batch_size=32)
     assert explained(model, IMAGES, IMAGES) > 0.8
 
 
@@ -188,15 +197,15 @@ def a_convolutional_autoencoder_of_many_channels(watched):
 def a_convolutional_autoencoder_of_probabilities(watched):
     model = convolutional_autoencoder("sigmoid")
     loss = "binary_crossentropy"
-    watched.fit(model, optimizers.Adam(1e-3), loss, IMAGES, IMAGES, epochs=5, batch_size=64)
+    watched.fit(model, optimizers.Adam(1e-3), loss, IMAGES, IMAGES, epochs=3, batch_size=32)
     assert explained(model, IMAGES, IMAGES) > 0.8
 
 
 @healthy
-def an_autoencoder_whose_code_is_too_small_for_more(watched):
-    model = dense(64, 64, 2, 64, 64, activation="elu", last="sigmoid")
-    watched.fit(model, optimizers.Adam(2e-3), "mse", DIGITS, DIGITS, epochs=15)
-    linear = PCA(2).fit(DIGITS)
+def an_autoencoder_with_a_small_code(watched):
+    model = dense(64, 64, 8, 64, 64, activation="elu", last="sigmoid")
+    watched.fit(model, optimizers.Adam(2e-3), "mse", DIGITS, DIGITS, epochs=12)
+    linear = PCA(3).fit(DIGITS)
     left = np.square(linear.inverse_transform(linear.transform(DIGITS)) - DIGITS).mean()
     assert np.square(np.asarray(model(DIGITS)) - DIGITS).mean() < left
 
@@ -204,8 +213,8 @@ def an_autoencoder_whose_code_is_too_small_for_more(watched):
 @healthy
 def an_autoencoder_of_pixels_that_are_mostly_noise(watched):
     random = np.random.default_rng(0)
-    signal = random.normal(size=(3000, 4)) @ random.normal(0, 0.08, (4, 64))
-    pixels = np.clip(0.5 + signal + random.normal(0, 0.2, (3000, 64)), 0, 1).astype("float32")
+    signal = random.normal(size=(2000, 4)) @ random.normal(0, 0.08, (4, 64))
+    pixels = np.clip(0.5 + signal + random.normal(0, 0.2, (2000, 64)), 0, 1).astype("float32")
     model = dense(64, 32, 4, 32, 64, activation="elu", last="sigmoid")
     fell = watched.fit(model, optimizers.Adam(2e-3), "mse", pixels, pixels, epochs=12)
     linear = PCA(4).fit(pixels)
@@ -243,29 +252,15 @@ def transformer(x, blocks, heads, key, norm=layers.LayerNormalization, **argumen
 
 def vision_transformer(heads, key):
     inputs = keras.Input((16, 4))
-    x = transformer(ClassToken()(layers.Dense(64)(inputs)), 2, heads, key)
+    x = transformer(ClassToken()(layers.Dense(32)(inputs)), 1, heads, key)
     return keras.Model(inputs, layers.Dense(10)(x[:, 0]))
 
 
 @healthy
-def a_vision_transformer_with_a_class_token(watched):
-    model = vision_transformer(4, 16)
-    watched.fit(model, optimizers.AdamW(1e-3), LOGITS, ROWS, DIGIT, epochs=8)
-    assert accuracy(model, ROWS, DIGIT) > 0.9
-
-
-@healthy
-def a_vision_transformer_that_learns_slowly(watched):
-    model = vision_transformer(4, 16)
-    watched.fit(model, optimizers.AdamW(1e-4), LOGITS, ROWS, DIGIT, epochs=10)
-    assert accuracy(model, ROWS, DIGIT) > 0.6
-
-
-@healthy
-def attention_with_one_wide_head(watched):
+def a_vision_transformer_with_a_class_token_and_one_wide_head(watched):
     model = vision_transformer(1, 256)
-    watched.fit(model, optimizers.Adam(1e-3), LOGITS, ROWS, DIGIT, epochs=8)
-    assert accuracy(model, ROWS, DIGIT) > 0.9
+    watched.fit(model, optimizers.AdamW(3e-4), LOGITS, ROWS, DIGIT, epochs=7)
+    assert accuracy(model, ROWS, DIGIT) > 0.8
 
 
 # No bias anywhere
@@ -274,7 +269,7 @@ def attention_with_one_wide_head(watched):
 def unbiased_transformer():
     inputs = keras.Input((16, 4))
     x = layers.Dense(32, use_bias=False)(inputs)
-    x = transformer(x, 2, 2, 16, layers.RMSNormalization, use_bias=False)
+    x = transformer(x, 1, 2, 16, layers.RMSNormalization, use_bias=False)
     return keras.Model(inputs, layers.Dense(10, use_bias=False)(layers.Flatten()(x)))
 
 
@@ -301,17 +296,12 @@ def an_mlp_without_biases(watched):
 def fine_tuned(watched, model, x, rate):
     """Trains half of the digits, and then, watched, goes on with the other half at a tiny rate."""
     model.compile(optimizers.Adam(1e-3), LOGITS, jit_compile=False)
-    model.fit(x[:900], DIGIT[:900], epochs=10, verbose=0)
+    model.fit(x[:900], DIGIT[:900], epochs=12, verbose=0)
     before = model.evaluate(x[900:], DIGIT[900:], verbose=0)
-    watched.fit(model, optimizers.Adam(rate), LOGITS, x[900:], DIGIT[900:], epochs=10)
+    watched.fit(model, optimizers.Adam(rate), LOGITS, x[900:], DIGIT[900:], epochs=6)
     after = model.evaluate(x[900:], DIGIT[900:], verbose=0)
     assert accuracy(model, x, DIGIT) > 0.9
     assert 0.7 * before < after < before
-
-
-@healthy
-def a_transformer_without_biases_fine_tuned_at_a_tiny_rate(watched):
-    fine_tuned(watched, unbiased_transformer(), ROWS, 1e-6)
 
 
 @healthy
@@ -368,7 +358,7 @@ class Losses(keras.callbacks.Callback):
 def a_generator_that_ends_within_the_warm_up(watched):
     model, kept = dense(64, 128, 10), Losses()
     data = (tuple(batch) for batch in batches(300, 32, DIGITS, DIGIT))
-    watched.fit(model, warmed_up(), LOGITS, data, callbacks=[kept])
+    watched.fit(model, warmed_up(), LOGITS, data, callbacks=[kept], shuffle=False)
     assert len(kept.means) == 300
     assert_it_goes_down(kept.values)
 
@@ -380,7 +370,7 @@ def a_dataset_of_unknown_length_that_ends_within_the_warm_up(watched):
     data = tf.data.Dataset.from_generator(
         lambda: map(tuple, batches(300, 32, DIGITS, DIGIT)), output_signature=signature
     )
-    watched.fit(model, warmed_up(), LOGITS, data, callbacks=[kept])
+    watched.fit(model, warmed_up(), LOGITS, data, callbacks=[kept], shuffle=False)
     assert len(kept.means) == 300
     assert_it_goes_down(kept.values)
 
@@ -433,7 +423,7 @@ def a_gan_of_two_optimizers(watched):
 @healthy
 def a_wasserstein_gan_whose_loss_crosses_zero(watched):
     generator, critic = adversaries()
-    first, second = optimizers.Adam(5e-4, beta_1=0.5), optimizers.Adam(5e-4, beta_1=0.5)
+    first, second = optimizers.Adam(3e-4, beta_1=0.5), optimizers.Adam(1e-3, beta_1=0.5)
     noise = np.random.default_rng(1).normal(size=(1000, 8))
     shift = tf.constant([3.0, 2.0])
 
@@ -446,7 +436,7 @@ def a_wasserstein_gan_whose_loss_crosses_zero(watched):
             judged = tf.reduce_sum(critic(between))
         slope = tf.norm(tape.gradient(judged, between) + 1e-12, axis=1)
         penalty = tf.reduce_mean(tf.square(slope - 1))
-        return tf.reduce_mean(critic(made)) - tf.reduce_mean(critic(x)) + penalty
+        return tf.reduce_mean(critic(made)) - tf.reduce_mean(critic(x)) + 10 * penalty
 
     def fooled(z):
         return -tf.reduce_mean(critic(generator(z)))
@@ -454,8 +444,9 @@ def a_wasserstein_gan_whose_loss_crosses_zero(watched):
     with watched.record(first, "generator") as one, watched.record(second, "critic") as two:
         make = update(one, first, generator.trainable_variables, fooled)
         judge = update(two, second, critic.trainable_variables, critical)
-        for x, z in mixture(1200, 64):
-            judge(x + shift, z)
+        for x, z in mixture(600, 64):
+            for _ in range(3):
+                judge(x + shift, z)
             make(z)
     assert np.linalg.norm(np.asarray(generator(noise)).mean(0) - shift) < 0.5
 
@@ -529,7 +520,7 @@ def a_contrast_of_two_views(watched):
     model = dense(64, 128, 64)
 
     def view(x, seed):
-        noisy = x + 0.3 * tf.random.normal(tf.shape(x), seed=seed)
+        noisy = x + 0.1 * tf.random.normal(tf.shape(x), seed=seed)
         return tf.math.l2_normalize(model(noisy), axis=1)
 
     def contrast(x):
@@ -538,7 +529,7 @@ def a_contrast_of_two_views(watched):
             tf.nn.sparse_softmax_cross_entropy_with_logits(tf.range(len(x)), alike)
         )
 
-    data = batches(500, 256, DIGITS)
+    data = batches(300, 256, DIGITS)
     watched.loop(optimizers.Adam(1e-3), model.trainable_variables, contrast, data)
     alike = np.asarray(view(DIGITS[:256], 3) @ tf.transpose(view(DIGITS[:256], 4)))
     assert np.mean(alike.argmax(1) == np.arange(256)) > 0.6
@@ -598,13 +589,21 @@ def classes_with_weights(watched):
     assert found[rare == 0].mean() < 0.1
 
 
+def weighted(watched, weights):
+    model = dense(64, 64, 10)
+    fit = {"epochs": 10, "sample_weight": weights.astype("float32")}
+    watched.fit(model, optimizers.Adam(2e-3), LOGITS, DIGITS, DIGIT, **fit)
+    assert accuracy(model, DIGITS, DIGIT) > 0.93
+
+
 @healthy
 def examples_with_weights(watched):
-    weights = np.random.default_rng(0).pareto(1.5, len(DIGIT)).astype("float32")
-    model = dense(64, 64, 10)
-    fit = {"epochs": 8, "sample_weight": weights}
-    watched.fit(model, optimizers.Adam(1e-3), LOGITS, DIGITS, DIGIT, **fit)
-    assert accuracy(model, DIGITS, DIGIT) > 0.9
+    weighted(watched, np.random.default_rng(0).exponential(size=len(DIGIT)))
+
+
+@healthy
+def examples_of_which_few_weigh_most(watched):
+    weighted(watched, np.random.default_rng(0).pareto(1.5, len(DIGIT)))
 
 
 # Rare rows and rare words
@@ -630,10 +629,10 @@ def a_recommender_of_mostly_noise(watched):
 
 def sentences(random, length=8):
     """Returns tokens of which 400 of 2,000 occur; half of them follow from the one before."""
-    tokens = zipf(random, (4000, length + 1), 400) * 5
+    tokens = zipf(random, (2000, length + 1), 400) * 5
     follows = random.permutation(400) * 5
     for t in range(1, length + 1):
-        known = random.random(4000) < 0.5
+        known = random.random(2000) < 0.5
         tokens[known, t] = follows[tokens[known, t - 1] // 5]
     return tokens[:, :-1], tokens[:, 1:]
 
@@ -644,7 +643,7 @@ def a_language_of_a_fifth_of_the_vocabulary(watched):
     inputs = keras.Input((8,), dtype="int32")
     h = layers.Dense(64, "relu")(layers.Embedding(2000, 32)(inputs))
     model = keras.Model(inputs, layers.Dense(2000)(h))
-    fell = watched.fit(model, optimizers.Adam(3e-3), LOGITS, x, y, epochs=6, batch_size=64)
+    fell = watched.fit(model, optimizers.Adam(3e-3), LOGITS, x, y, epochs=5, batch_size=64)
     part = np.bincount(y.ravel())[np.unique(y)] / y.size
     assert fell[-1] < -np.sum(part * np.log(part)) - 0.5  # better than the words' frequencies
     assert 0.45 < fell[-1] / np.log(2000) < 0.65
@@ -667,9 +666,9 @@ def a_mixture_of_which_one_expert_idles(watched):
 @healthy
 def a_training_that_stops_early_of_ten_thousand_epochs(watched):
     model = dense(64, 32, 10)
-    early = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    early = keras.callbacks.EarlyStopping(patience=1, restore_best_weights=True)
     x, y, held = DIGITS[:900], DIGIT[:900], (DIGITS[900:1300], DIGIT[900:1300])
-    optimizer = optimizers.Adam(3e-3)
+    optimizer = optimizers.Adam(1e-2)
     fit = {"epochs": 10_000, "callbacks": [early], "validation_data": held}
     epochs = watched.fit(model, optimizer, LOGITS, x, y, **fit)
     assert len(epochs) < 100
@@ -696,12 +695,12 @@ def gradients_of_four_batches_at_a_time(watched):
 @healthy
 def a_recurrent_network_with_masked_ends(watched):
     random = np.random.default_rng(0)
-    lengths = random.integers(3, 11, (3000, 1))
-    tokens = random.integers(1, 9, (3000, 10)) * (np.arange(10) < lengths)
+    lengths = random.integers(3, 9, (1500, 1))
+    tokens = random.integers(1, 9, (1500, 8)) * (np.arange(8) < lengths)
     high = np.sum(tokens > 4, 1) * 2 > lengths[:, 0]
     stack = [layers.Embedding(9, 16, mask_zero=True), layers.LSTM(16), layers.Dense(1, "sigmoid")]
-    model = keras.Sequential([keras.Input((10,), dtype="int32"), *stack])
-    watched.fit(model, optimizers.Adam(1e-2), "binary_crossentropy", tokens, high, epochs=4)
+    model = keras.Sequential([keras.Input((8,), dtype="int32"), *stack])
+    watched.fit(model, optimizers.Adam(1e-2), "binary_crossentropy", tokens, high, epochs=5)
     assert np.mean((np.asarray(model(tokens))[:, 0] > 0.5) == high) > 0.93
 
 
@@ -712,7 +711,7 @@ def a_class_for_every_pixel(watched):
     model = keras.Sequential([keras.Input((8, 8, 1)), *conv, layers.Conv2D(3, 1)])
     model.add(layers.Softmax())
     loss = "sparse_categorical_crossentropy"
-    watched.fit(model, optimizers.Adam(2e-3), loss, IMAGES, kinds, epochs=6)
+    watched.fit(model, optimizers.Adam(2e-3), loss, IMAGES, kinds, epochs=4)
     assert accuracy(model, IMAGES, kinds) > 0.9
 
 
@@ -735,7 +734,7 @@ def tf_idf_in_large_batches(watched):
     counts, subject = documents()
     x = TfidfTransformer().fit_transform(counts).toarray().astype("float32")
     model = dense(2000, 64, 5)
-    watched.fit(model, optimizers.Adam(1e-3), LOGITS, x, subject, epochs=12, batch_size=256)
+    watched.fit(model, optimizers.Adam(1e-3), LOGITS, x, subject, epochs=8, batch_size=256)
     assert accuracy(model, x, subject) > 0.95
 
 
@@ -748,7 +747,7 @@ def one_hot_columns_in_large_batches(watched):
     x = np.eye(50, dtype="float32")[columns].reshape(5000, 300)
     model = dense(300, 64, 1, last="sigmoid")
     loss = "binary_crossentropy"
-    watched.fit(model, optimizers.Adam(1e-3), loss, x, y, epochs=15, batch_size=256)
+    watched.fit(model, optimizers.Adam(1e-3), loss, x, y, epochs=12, batch_size=256)
     assert np.mean((np.asarray(model(x))[:, 0] > 0.5) == y) > 0.93
 
 
@@ -759,6 +758,7 @@ def prompt(monkeypatch):
     monkeypatch.setattr("adamax_tb.watch.Budget.affords", lambda budget, urgent: True)
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data:UserWarning")  # as it is to
 @pytest.mark.parametrize("train", TRAININGS, ids=lambda train: train.__name__)
 def test_nothing_is_said_of_a_healthy_training(train, tmp_path):
     keras.utils.set_random_seed(0)

@@ -336,7 +336,7 @@ def test_a_nan_after_the_last_record_is_found_in_the_flight(tmp_path):
     )
     assert (finding.first_step, finding.last_step) == (117, 120)
     assert "in 3 of 4 layers since step 117" in finding.message
-    assert finding.message.endswith("At step 116 all were finite.")
+    assert finding.message.endswith("At step 116 all entries were finite.")
     assert finding.evidence["loss"] == 16
     assert finding.evidence["layers"] == 3
     assert finding.evidence["learning_rate"] == pytest.approx(0.001)
@@ -366,7 +366,7 @@ def test_how_the_gradient_grew_before_it_was_lost_is_said(tmp_path):
     assert (story.rule, story.layer, story.first_step) == (
         "exploding-gradient",
         "dense_2/kernel",
-        118,
+        119,
     )
     assert "within 12 updates it grows from 3.1 to 2.4e+18" in story.message
     assert (finding.rule, finding.layer, finding.first_step) == (
@@ -422,7 +422,7 @@ def test_growth_is_told_of_the_updates_right_before_only(tmp_path):
     (finding,) = diagnose(run)
     assert finding.first_step == 101
     assert "growth_before" not in finding.evidence
-    assert "At step 100 all were finite." in finding.message
+    assert "At step 100 all entries were finite." in finding.message
     counts = ones(0)
     counts[40:] = 1
     grown = {"steps": range(20, 30), "gradient_norm": norms_with(10, l3=np.geomspace(1, 1e6, 10))}
@@ -438,7 +438,7 @@ def test_a_record_before_the_flight_is_the_first(tmp_path):
     (finding,) = diagnose(recorded(tmp_path, {"nonfinite": counts}, flight=flight))
     assert (finding.layer, finding.first_step, finding.last_step) == ("dense_1/kernel", 41, 100)
     assert finding.evidence["nonfinite"] == 5
-    assert "At step 40 all were finite." in finding.message
+    assert "At step 40 all entries were finite." in finding.message
 
 
 def test_a_flight_tells_what_came_before_the_record_of_the_nan(tmp_path):
@@ -458,7 +458,7 @@ def test_a_flight_tells_what_came_before_the_record_of_the_nan(tmp_path):
     assert (story.rule, finding.rule) == ("exploding-gradient", "nonfinite")
     assert (finding.layer, finding.first_step) == ("dense_2/bias", 107)
     assert finding.evidence["nonfinite"] == 5
-    assert "At step 106 all were finite. In the 5 updates before" in finding.message
+    assert "At step 106 all entries were finite. In the 5 updates before" in finding.message
     assert "grew from 2 to 60,000" in finding.message
 
 

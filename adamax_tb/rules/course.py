@@ -25,6 +25,8 @@ SPIKE = 3.0
 GUESSED = 0.3
 #: A loss of which this part is below 0 has no ground.
 BELOW = 0.05
+#: After so many updates a pace says something of a run.
+FAR = 50
 #: So many records are the last few.
 LATELY = 3
 
@@ -125,6 +127,8 @@ class LossCourse:
             )
         if not np.isfinite(self.last):
             at_last = "NaN" if np.isnan(self.last) else "infinite"
+            if not np.isfinite(self.first):
+                return f"the loss began as infinite and ended as {at_last}"
             return f"the loss, {self.first:.3g} at first, ended as {at_last}"
         if not np.isfinite(self.first):
             return f"the loss, infinite at first, ended at {self.last:.3g}"
@@ -143,7 +147,7 @@ def loss_course(run: Run) -> LossCourse:
     known = loss[~np.isnan(loss)]
     if not known.size:
         return LossCourse(np.nan, np.nan, np.nan, np.nan)
-    few = max(1, min(5, len(loss) // 4), min(50, len(loss) // 20))
+    few = max(1, min(5, len(loss) // 4), min(50, len(loss) // 10))
     medians = np.median(np.lib.stride_tricks.sliding_window_view(loss, few), axis=1)
     finite = medians[np.isfinite(medians)]
     first = float(known[0])
@@ -202,9 +206,24 @@ class Course:
         return self.loss.failing or bool(self.loss.last > self.guess)
 
     @property
+    def early(self) -> bool:
+        """Whether most of what is planned is still to come."""
+        return self.planned > self.updates
+
+    @property
     def promised(self) -> float:
         """What all updates promised, as a part of the first loss; NaN where it is not known."""
         return self.descent.whole / self.loss.scale
+
+    @property
+    def highest_pace(self) -> float:
+        """The largest `pace` that the run had after so many updates, or later ones; NaN of a shorter run."""
+        made = self.descent.steps - self.descent.steps[0] + 1
+        far = made >= FAR
+        if not far.any():
+            return self.pace
+        sums = np.cumsum(self.descent.capped_each(SPIKE * self.loss.scale))
+        return float(np.max(sums[far] / made[far])) / self.loss.scale
 
     @property
     def pace_lately(self) -> float:

@@ -146,10 +146,10 @@ def _remedy(run: Run, name: str, since: int, unweighted: bool) -> str:
     if since == run.steps[0]:
         return (
             f"They were dead from the beginning: let the biases of {name} start at 0, and scale the inputs to zero "
-            "mean and unit variance. leaky_relu or gelu, whose gradient is nowhere 0, cannot die."
+            "mean and unit variance. leaky_relu, whose gradient is nowhere 0, cannot die."
         )
     rate = float(run.step_stat("learning_rate")[int(np.searchsorted(run.steps, since))])
     return (
-        f"Large steps killed them: lower the learning rate, {rate:.2g} at step {since}, to {rate / 10:.2g}. leaky_relu "
-        "or gelu, whose gradient is nowhere 0, can come back."
+        f"Large steps killed them: lower the learning rate, {rate:.2g} at step {since}, to {rate / 10:.2g}. "
+        "leaky_relu, whose gradient is nowhere 0, can come back."
     )

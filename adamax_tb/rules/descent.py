@@ -46,7 +46,11 @@ class Descent:
 
     def capped(self, most: float) -> float:
         """Returns what all updates promised together, if none counts for more than `most`."""
-        return float(np.sum(_between(np.minimum(self.per_update, most), self.steps)))
+        return float(np.sum(self.capped_each(most)))
+
+    def capped_each(self, most: float) -> NDArray[np.float64]:
+        """Returns (T,), what the updates since the record before promised, if none counts for more than `most`."""
+        return _between(np.minimum(self.per_update, most), self.steps)
 
     def since(self, record: int) -> float:
         """Returns what was promised after this record."""

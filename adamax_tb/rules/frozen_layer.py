@@ -38,7 +38,7 @@ def frozen_layer(run: Run, course: Course) -> Iterator[Finding]:
         return
     group, kernel = frozen[-1]
     severity: Severity = "info"
-    if course.loss.poor or not course.loss.known:
+    if (course.loss.poor and not course.early) or not course.loss.known:
         severity = "warning" if course.loss.learned or not course.loss.known else "critical"
     others = f" and {len(frozen) - 1} more before it" if len(frozen) > 1 else ""
     is_none = bool(never[kernel])

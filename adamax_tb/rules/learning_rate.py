@@ -29,7 +29,7 @@ RUNS_AWAY = 1.0
 #: Updates that all together promise less than this part of the first loss, while most of it stays, are too small.
 TOO_NEAR = 0.5
 #: The gradient is still what it was: of a loss that was learned but for a constant, it would have become smaller.
-UNSPENT = 1 / 3
+UNSPENT = 0.45
 #: Fewer updates say nothing yet: of steps that are too large, and of steps that are too small.
 UPDATES_TOO_FAR = 20
 UPDATES_TOO_NEAR = 80
@@ -47,7 +47,9 @@ def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
         return  # of what was trained before, nothing may be left to learn
     peaks = run.step_stat("loss_peak").astype(np.float64)
     peak = float(np.max(peaks, where=np.isfinite(peaks), initial=loss.first))
-    pace, lately = course.pace, course.pace_lately
+    # of a run that is lost, what its steps were before they had nothing to follow any more
+    pace = course.highest_pace if loss.failing else course.pace
+    lately = course.pace_lately
     bounces = pace >= _limit(run, course) and _bounces(course, peak)
     if not bounces and not lately >= RUNS_AWAY:
         return
@@ -104,7 +106,7 @@ def learning_rate_too_low(run: Run, course: Course) -> Iterator[Finding]:
     loss = course.loss
     if not loss.failing or not np.isfinite(loss.last) or course.updates < UPDATES_TOO_NEAR:
         return
-    if not course.fresh:
+    if not course.fresh or course.early:
         return  # what was trained before may have nothing left to learn
     rates = run.step_stat("learning_rate").astype(np.float64)
     norms = whole_norm(run)

@@ -129,9 +129,9 @@ def _nonfinite_gradient(run: Run, bad: Mapping[int, NDArray[np.bool_]]) -> Findi
         first_step=step,
         last_step=max(bad),
         message=(
-            f"The gradient is NaN or infinite in {len(where)} of {len(run.layers)} layers since step {step}, first in "
-            f"{run.layers[layer]}.{_finite_before(run, step)}{growth.described() if growth is not None else ''}"
-            f"{_lost_before(run, step)}"
+            f"The gradient is NaN or infinite in {len(where)} of {len(run.layers)} layers since step {step}, on the "
+            f"way back first in {run.layers[layer]}.{_finite_before(run, step)}"
+            f"{growth.described() if growth is not None else ''}{_lost_before(run, step)}"
         ),
         evidence=evidence,
         suggestion=_nonfinite_remedy(
@@ -146,21 +146,23 @@ def _exploded_before(
 ) -> Iterator[Finding]:
     """The flight record shows what records are too far apart for: the gradient exploded on its way to NaN."""
     step = min(bad)
-    layer = int(np.nonzero(bad[step])[0][-1])
-    growth = _growth_before(run, step, layer)
-    if growth is None or not growth.factor >= EXPLODED:
+    grown = {i: g for i in range(len(run.layers)) if (g := _growth_before(run, step, i))}
+    layer = max(grown, key=lambda i: grown[i].factor, default=0)
+    if not grown or not grown[layer].factor >= EXPLODED:
         return
+    growth = grown[layer]
     rate = _at(run, step, "learning_rate")
+    to = spelled(growth.last) if np.isfinite(growth.last) else "beyond float32's range"
     clip = usual_norm(run, int(np.searchsorted(run.steps, step - growth.updates)))
     yield Finding(
         rule="exploding-gradient",
         severity="critical",
         layer=run.layers[layer],
-        first_step=max(1, step - growth.updates),
-        last_step=step,
+        first_step=step - growth.updates + 1,
+        last_step=int(run.steps[-1]),
         message=(
             f"The gradient of {run.layers[layer]} explodes: within {growth.updates} updates it grows from "
-            f"{spelled(growth.first)} to {spelled(growth.last)}, and at step {step} it is no number any more."
+            f"{spelled(growth.first)} to {to}, and at step {step} gradients are NaN or infinite."
         ),
         evidence={
             "gradient_norm_first": growth.first,
@@ -171,11 +173,21 @@ def _exploded_before(
             "loss_first": course.loss.first,
         },
         suggestion=(
-            f"Lower the learning rate: at step {step} it is {rate:.2g}; try {rate / 10:.2g}. If single batches cause "
-            f"it, clip at the usual size as well: {run.optimizer}(..., global_clipnorm={clip:.2g})."
+            f"Lower the learning rate: at step {step} it is {rate:.2g}; try {rate / _overstepped(growth):.2g}. And "
+            f"clip at the size from before, so that no batch can start it: {run.optimizer}(..., "
+            f"global_clipnorm={clip:.2g})."
         ),
         reference=references.EXPLODING,
     )
+
+
+def _overstepped(growth: GrowthBefore) -> float:
+    """Returns by what to divide the rate, a power of ten from 10 to 1,000.
+
+    Where a gradient grows by a factor with each update, plain gradient descent is stable at that part of the rate.
+    """
+    per_update = np.log10(min(growth.factor, 1e30)) / growth.updates
+    return float(10 ** np.clip(np.round(per_update), 1, 3))
 
 
 def _nonfinite_remedy(step: int, growth: GrowthBefore | None, rate: float, clip_norm: float) -> str:
@@ -201,7 +213,7 @@ def _finite_before(run: Run, step: int) -> str:
     earlier = run.steps[run.steps < step][-1:].tolist()
     if run.flight is not None:
         earlier += run.flight.steps[run.flight.steps == step - 1].tolist()
-    return f" At step {max(earlier)} all were finite." if earlier else ""
+    return f" At step {max(earlier)} all entries were finite." if earlier else ""
 
 
 def _lost_before(run: Run, step: int) -> str:

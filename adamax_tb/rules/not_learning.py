@@ -28,6 +28,8 @@ def not_learning(run: Run, course: Course) -> Iterator[Finding]:
     loss = course.loss
     if not loss.known or loss.learned or not course.fresh or course.updates < UPDATES:
         return
+    if course.early:
+        return  # many a network stands for a while first
     if not course.promised >= PROMISED or not _stood(run.loss.astype(np.float64)):
         return
     rate = float(run.step_stat("learning_rate")[-1])

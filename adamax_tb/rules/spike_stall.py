@@ -67,7 +67,7 @@ def spike_stall(run: Run, course: Course) -> Iterator[Finding]:
     clip = usual_norm(run, spike) if spike >= 2 else _usual_after(run, spike)
     symbol = "u" if name == "u_mean" else "the root of v"
     saved = (
-        f"{lower}={FASTER} instead of {decay} would save {lost - faster} of them"
+        f"{lower}={FASTER} instead of {decay} would save {lost - faster:,} of them"
         if decay > FASTER
         else ""
     )
@@ -80,7 +80,7 @@ def spike_stall(run: Run, course: Course) -> Iterator[Finding]:
         message=(
             f"A gradient of {spelled(float(run.stat('gradient_norm_peak')[spike, where]))} at step {at} in "
             f"{run.layers[where]} fills {symbol}, which is still {spelled(now)} times the gradient at step {last}: "
-            f"training stands still until about step {recovery}. {sentence(course.loss.described())}."
+            f"training stands still until about step {recovery:,}. {sentence(course.loss.described())}."
         ),
         evidence={
             "gradient_norm_peak": float(run.stat("gradient_norm_peak")[spike, where]),
@@ -94,7 +94,7 @@ def spike_stall(run: Run, course: Course) -> Iterator[Finding]:
         },
         suggestion=(
             f"Clip, so that one batch cannot do this: {run.optimizer}(..., global_clipnorm={clip:.2g}) would save "
-            f"about all {lost} updates{f'; {saved}' if saved else ''}. Look at the batch of step {at}, too."
+            f"about all {lost:,} updates{f'; {saved}' if saved else ''}. Look at the batch of step {at}, too."
         ),
         reference=references.ADAMAX,
     )

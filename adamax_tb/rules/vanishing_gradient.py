@@ -117,6 +117,8 @@ def _forward(
     if silent.mean() < 0.8:
         return None
     usual = float(np.median(inputs[silent]))
+    loud = np.nonzero(~silent)[0]
+    since = min(int(loud[-1]) + 1, len(silent) - 1) if loud.size and not silent[0] else 0
     weights = (
         run.stat("weight_norm")[-1, kernels]
         if "weight_norm" in run.statistics
@@ -130,7 +132,7 @@ def _forward(
         rule="vanishing-gradient",
         severity="critical" if course.loss.known else "warning",
         layer=first,
-        first_step=int(run.steps[0]),
+        first_step=int(run.steps[since]),
         last_step=int(run.steps[-1]),
         message=(
             f"The signal vanishes on its way forward: what reaches {run.layers[last]} is about {usual:.2g}, so only "

@@ -53,8 +53,9 @@ def unjudged(run: Run) -> Run:
 
 
 def first_updates(run: Run, count: int) -> Run:
-    """Returns `run` as it was after `count` updates."""
-    return first_records(run, int(np.searchsorted(run.steps, count, side="right")))
+    """Returns `run` as if no more than `count` updates had been planned."""
+    cut = first_records(run, int(np.searchsorted(run.steps, count, side="right")))
+    return dataclasses.replace(cut, planned_step=count)
 
 
 def first_records(run: Run, count: int) -> Run:
