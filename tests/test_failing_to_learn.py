@@ -90,13 +90,13 @@ def test_updates_that_promise_a_part_of_the_loss_are_too_small(tmp_path):
 
 
 def test_too_low_says_by_what_to_raise_the_rate(tmp_path):
-    (finding,) = diagnose(recorded(tmp_path, paced(0.0005), FLAT))
+    (finding,) = diagnose(recorded(tmp_path, paced(0.0005), np.linspace(2.3, 2.2, COUNT)))
     assert "Raise the learning rate by 10, from 0.001 to 0.01," in finding.suggestion
 
 
 def test_slow_steps_and_plateaus_are_judged_when_half_of_what_is_planned_is_made(tmp_path):
-    for pace in (0.0005, 0.1):
-        run = recorded(tmp_path / str(pace), paced(pace), FLAT)
+    for pace, loss in ((0.0005, np.linspace(2.3, 2.2, COUNT)), (0.1, FLAT)):
+        run = recorded(tmp_path / str(pace), paced(pace), loss)
         run = dataclasses.replace(run, head=Head())
         assert len(diagnose(run)) == 1
         assert len(diagnose(dataclasses.replace(run, planned_step=599))) == 1

@@ -57,7 +57,7 @@ def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
     if not bounces:
         promised, pace = promised[-LATELY:], lately
     first = len(run.steps) - len(promised) + int(np.argmax(promised >= TOO_FAR))
-    rate = float(np.nanmax(run.step_stat("learning_rate")[first:]))
+    rate = _highest(run.step_stat("learning_rate")[first:].astype(np.float64))
     between = f", with {spelled(peak)} in between" if peak > 2 * loss.scale else ""
     yield Finding(
         rule="learning-rate-too-high",
@@ -132,7 +132,7 @@ def learning_rate_too_low(run: Run, course: Course) -> Iterator[Finding]:
             "loss_first": loss.first,
             "loss_last": loss.last,
             "learning_rate": float(rates[-1]),
-            "largest_learning_rate": float(np.nanmax(rates)),
+            "largest_learning_rate": _highest(rates),
             "update_ratio": _median(run, "update_ratio", since or 0),
             "gradient_norm_first": float(norms[0]),
             "gradient_norm_last": float(np.median(norms[-5:])),
@@ -161,7 +161,7 @@ def _falls_too_soon(
     run: Run, course: Course, rates: NDArray[np.float64], since: int
 ) -> tuple[str, str]:
     """Returns what to say of a rate that was turned off at record `since`, and what to do."""
-    highest = float(np.nanmax(rates))
+    highest = _highest(rates)
     left = 100 * course.descent.since(since) / course.loss.scale
     return (
         f"The learning rate falls too soon: at step {run.steps[since]} it is {rates[since]:.2g}, "
@@ -170,6 +170,11 @@ def _falls_too_soon(
         f"Let the learning rate fall 10 times more slowly, or not at all: keep {highest:.2g} until the loss stands "
         "still.",
     )
+
+
+def _highest(rates: NDArray[np.float64]) -> float:
+    known = rates[np.isfinite(rates)]
+    return float(known.max()) if known.size else np.nan
 
 
 def _turned_off_since(rates: NDArray[np.float64]) -> int | None:
