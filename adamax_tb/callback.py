@@ -53,11 +53,12 @@ class OptimizerHealth(keras.callbacks.Callback):
     turns NaN or infinite, when a rule finds something critical, when the training step raises, and on Ctrl-C or
     SIGTERM.
 
-    While the model trains, the run is judged as its records come, in less than a hundredth of the time. A finding that
-    is critical or a warning and has held for a while (a NaN: at once), or holds when training ends, is told once, in
-    one paragraph: a warning of the logger "adamax_tb". It goes to standard error, below the progress bar, unless
-    logging is set up otherwise; `logging.getLogger("adamax_tb").setLevel("ERROR")` silences it. Records reach the host
-    every half second or 16 at a time: a NaN is told at the next record, or up to half a second after it.
+    While the model trains, the run is judged as its records come, within a hundredth of the time, and once more at its
+    end. A finding that is critical or a warning and has held for a while (a NaN: at once), or holds when training
+    ends, is told once, in one paragraph: a warning of the logger "adamax_tb". It goes to standard error, below the
+    progress bar, unless logging is set up otherwise; `logging.getLogger("adamax_tb").setLevel("ERROR")` silences it.
+    Records reach the host every half second or 16 at a time: a NaN is told at the next record, or up to half a second
+    after it.
 
     Args:
         log_dir: Directory of this run, such as `"runs/first"`; made if missing. A directory that already holds a run

@@ -79,6 +79,25 @@ def test_a_trained_network_whose_loss_stays_where_it_was_has_no_rate_too_high(tm
     assert finding.rule == "learning-rate-too-high"
 
 
+def test_steps_that_run_away_are_told_before_the_loss_suffers(tmp_path):
+    stats = paced(0.02)
+    stats["update_ratio"][-6:] = 2.0
+    (finding,) = diagnose(recorded(tmp_path, stats, np.geomspace(2.3, 0.4, COUNT)))
+    assert (finding.rule, finding.severity) == ("learning-rate-too-high", "warning")
+    assert 295 <= finding.first_step <= 300
+    assert "each update since step" in finding.message
+
+
+def test_a_network_that_promises_much_and_learns_has_no_rate_too_high(tmp_path):
+    assert diagnose(recorded(tmp_path, paced(1.0), np.linspace(2.3, 1.3, COUNT))) == []
+
+
+def test_a_loss_that_goes_below_0_has_no_size_to_compare_with(tmp_path):
+    loss = np.random.default_rng(0).normal(-0.01, 0.02, COUNT)
+    loss[0] = 1e-8
+    assert diagnose(recorded(tmp_path, paced(0.01), loss)) == []
+
+
 # learning-rate-too-low
 
 
@@ -114,6 +133,12 @@ def test_a_trained_network_that_stays_as_it_is_has_no_rate_too_low(tmp_path):
     stats = paced(0.0005)
     stats["update_ratio"][0], stats["weight_norm"][0] = 0.01, 1
     assert diagnose(recorded(tmp_path, stats, FLAT)) == []
+
+
+def test_a_rate_that_still_rises_is_not_too_low(tmp_path):
+    rates = np.linspace(1e-6, 1e-3, COUNT)
+    run = recorded(tmp_path, paced(0.0005), FLAT, step_stats={"learning_rate": rates})
+    assert diagnose(run) == []
 
 
 def test_a_rate_that_falls_too_soon_is_named_as_that(tmp_path):
@@ -295,6 +320,7 @@ def test_a_layer_that_rounding_cuts_off_is_frozen_not_dead(tmp_path):
         stats[name][:, :2] = 0
     (finding,) = diagnose(recorded(tmp_path, stats, np.linspace(2.3, 1.6, COUNT)))
     assert (finding.rule, finding.layer) == ("frozen-layer", "dense_1/kernel")
+    assert finding.consequences == ()
 
 
 def test_a_network_that_learns_without_a_layer_is_told_so_quietly(tmp_path):
@@ -333,6 +359,20 @@ def test_an_embedding_of_which_hardly_a_row_is_looked_up_is_untouched(tmp_path, 
 
 def test_a_vocabulary_that_is_larger_than_the_data_is_none(tmp_path):
     assert diagnose(recorded(tmp_path, embedded(2), FALLING, layers=EMBEDDING)) == []
+
+
+def test_rows_that_are_looked_up_for_the_first_time_late_are_touched(tmp_path):
+    stats = embedded(2)
+    stats["u_zeros"][:, 0] = np.linspace(0.99, 0.9, COUNT)
+    run = recorded(tmp_path, stats, FLAT, layers=EMBEDDING)
+    assert "untouched-rows" not in [f.rule for f in diagnose(run)]
+
+
+def test_a_vocabulary_of_which_much_occurs_is_none_while_something_is_learned(tmp_path):
+    layers = (("embedding/embeddings", (1000, 8)), *EMBEDDING[1:])
+    stats = embedded(15)  # percent: 150 rows
+    run = recorded(tmp_path, stats, np.linspace(2.3, 1.3, COUNT), layers=layers)
+    assert diagnose(run) == []
 
 
 def test_rows_that_other_batches_look_up_are_touched(tmp_path):
@@ -434,6 +474,23 @@ def test_odd_weights_with_which_a_network_learns_are_right(tmp_path):
     assert diagnose(recorded(tmp_path, stats, FALLING)) == []
 
 
+def test_weights_that_the_first_update_changed_much_say_nothing_of_their_beginning(tmp_path):
+    stats = paced(0.05)
+    stats["weight_norm"][:, 2], stats["update_ratio"][0, 2] = 30.0, 0.5
+    assert diagnose(recorded(tmp_path, stats, HIGH)) == []
+
+
+def test_a_transposed_convolution_has_its_inputs_last(tmp_path):
+    layers = (("conv2d_transpose/kernel", (3, 3, 1, 256)), ("conv2d_transpose/bias", (1,)))
+    usual = np.sqrt(2 / (9 * 256)) * np.sqrt(9 * 256)  # He's deviation of so many weights
+    for times in (1.0, 20.0):
+        stats = untrained(layers=2)
+        stats["weight_norm"][:, 0] = times * usual
+        run = recorded(tmp_path / str(times), stats, HIGH, layers=layers)
+        named = [f.rule for f in diagnose(run)]
+        assert ("bad-initialization" in named) == (times > 1)
+
+
 def test_a_loss_above_what_guessing_gives_is_bad_however_far_it_fell(tmp_path):
     stats = paced(0.5)
     stats["weight_norm"][:, 2] = 30.0
@@ -489,4 +546,55 @@ def test_large_inputs_that_a_network_copes_with_are_right(tmp_path):
 def test_a_bias_without_any_gradient_says_nothing_of_the_inputs(tmp_path):
     stats = paced(0.05)
     stats["gradient_norm"][:, 1] = 1e-9
-    assert diagnose(recorded(tmp_path, stats, HIGH)) == []
+    run = recorded(tmp_path, stats, HIGH)
+    assert diagnose(dataclasses.replace(run, head=Head())) == []
+
+
+def test_inputs_that_are_mostly_0_are_not_too_small(tmp_path):
+    stats = paced(0.05)
+    stats["gradient_norm"][:, 0] = 0.004 * np.sqrt(0.1 * 32 / 4)
+    stats["gradient_zeros"][:, 0] = 0.9
+    run = dataclasses.replace(recorded(tmp_path, stats, HIGH), head=Head())
+    assert "unscaled-inputs" not in [f.rule for f in diagnose(run)]
+
+
+def test_in_a_loop_of_ones_own_the_inputs_are_not_judged(tmp_path):
+    stats = paced(0.05)
+    stats["gradient_norm"][:, 0] = 200.0
+    stats["update_ratio"][1:, 0] *= 0.005
+    assert "unscaled-inputs" not in [f.rule for f in diagnose(recorded(tmp_path, stats, HIGH))]
+
+
+# a gradient that went away
+
+
+def test_kernels_whose_gradient_goes_away_while_the_loss_stands_are_saturated(tmp_path):
+    stats = paced(0.05)
+    stats["gradient_norm"][100:, [0, 1, 2]] = 1e-3
+    (finding,) = diagnose(recorded(tmp_path, stats, FLAT))
+    assert (finding.rule, finding.layer, finding.first_step) == (
+        "vanishing-gradient",
+        "dense_2/kernel",
+        101,
+    )
+    assert "vanishes over time" in finding.message
+
+
+def test_a_network_that_has_learned_all_has_no_dead_units(tmp_path):
+    stats = paced(0.05)
+    for name in ("gradient_norm", "gradient_norm_peak", "update_ratio"):
+        stats[name][150:] = 0
+    assert diagnose(recorded(tmp_path, stats, np.maximum(FALLING - 0.5, 0))) == []
+
+
+def test_a_search_for_the_loss_scale_that_takes_most_batches_is_said(tmp_path):
+    skipped = np.where(STEPS == 1, 105.0, 0.0)
+    whole = {"skipped_steps": skipped, "loss_scale": np.full(COUNT, 2.0**10)}
+    run = recorded(tmp_path, paced(0.05), FALLING, step_stats=whole)
+    (finding,) = diagnose(run)
+    assert (finding.rule, finding.severity) == ("skipped-steps", "warning")
+    assert "105 of 106 batches (99 %) before the first update" in finding.message
+    assert "initial_scale=2.0**15" in finding.suggestion
+    settled = np.where(STEPS == 1, 20.0, 0.0)
+    whole["skipped_steps"] = settled
+    assert diagnose(recorded(tmp_path / "settled", paced(0.05), FALLING, step_stats=whole)) == []

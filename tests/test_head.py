@@ -23,27 +23,31 @@ def by_hand(y, outputs):
     ("last", "loss", "expected"),
     [
         (
-            [layers.Dense(3, activation="softmax")],
+            lambda: [layers.Dense(3, activation="softmax")],
             "sparse_categorical_crossentropy",
             ("sparse_categorical_crossentropy", False, "softmax", 3),
         ),
         (
-            [layers.Dense(3), layers.Softmax()],
+            lambda: [layers.Dense(3), layers.Softmax()],
             losses.SparseCategoricalCrossentropy(from_logits=True),
             ("SparseCategoricalCrossentropy", True, "softmax", 3),
         ),
         (
-            [layers.Dense(1), layers.Activation("sigmoid"), layers.Activation("linear")],
+            lambda: [layers.Dense(1), layers.Activation("sigmoid"), layers.Activation("linear")],
             losses.BinaryCrossentropy(),
             ("BinaryCrossentropy", False, "sigmoid", 1),
         ),
-        ([layers.Dense(1)], "mse", ("mean_squared_error", False, "linear", 1)),
-        ([layers.Dense(1), layers.ReLU()], by_hand, ("", False, "relu", 1)),
-        ([layers.Dense(6), layers.Reshape((2, 3))], "mse", ("mean_squared_error", False, "", 3)),
+        (lambda: [layers.Dense(1)], "mse", ("mean_squared_error", False, "linear", 1)),
+        (lambda: [layers.Dense(1), layers.ReLU()], by_hand, ("", False, "relu", 1)),
+        (
+            lambda: [layers.Dense(6), layers.Reshape((2, 3))],
+            "mse",
+            ("mean_squared_error", False, "", 3),
+        ),
     ],
 )
 def test_the_head_of_a_model_is_its_last_activation_and_its_loss(last, loss, expected):
-    model = ending(*last)
+    model = ending(*last())
     model.compile("sgd", loss)
     head = head_of(model)
     assert (head.loss, head.from_logits, head.activation, head.units) == expected

@@ -119,7 +119,7 @@ def _finding(
         first_step=int(run.steps[0]),
         last_step=int(run.steps[-1]),
         message=f"{what}.",
-        evidence={**evidence, "loss_first": course.loss.first, "loss_last": course.loss.last},
+        evidence={**evidence, **course.loss.ends()},
         suggestion=remedy,
         reference=references.FORWARD,
     )

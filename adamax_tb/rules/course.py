@@ -117,6 +117,10 @@ class LossCourse:
         """Whether the loss stood still over the second half."""
         return bool(abs(self.middle - self.last) <= STILL * abs(self.middle))
 
+    def ends(self) -> dict[str, float]:
+        """Returns where it began and ended, as findings give it in evidence."""
+        return {"loss_first": self.first, "loss_last": self.last}
+
     def described(self) -> str:
         """Returns the course in words, as the end of a sentence."""
         if not self.known:
@@ -217,12 +221,12 @@ class Course:
 
     @property
     def highest_pace(self) -> float:
-        """The largest `pace` that the run had after so many updates, or later ones; NaN of a shorter run."""
+        """The largest `pace` that the run had after `FAR` updates or more; of a shorter run its `pace`."""
         made = self.descent.steps - self.descent.steps[0] + 1
         far = made >= FAR
         if not far.any():
             return self.pace
-        sums = np.cumsum(self.descent.capped_each(SPIKE * self.loss.scale))
+        sums = np.cumsum(self.descent.capped(SPIKE * self.loss.scale))
         return float(np.max(sums[far] / made[far])) / self.loss.scale
 
     @property
@@ -230,9 +234,7 @@ class Course:
         """What an update of the last few records promised, as a part of the first loss; NaN with too few of them."""
         if len(self.descent.per_update) <= LATELY:
             return np.nan
-        return float(np.median(self.descent.per_update[-LATELY:])) / max(
-            abs(self.loss.first), 1e-30
-        )
+        return float(np.median(self.descent.per_update[-LATELY:])) / self.loss.scale
 
     @property
     def expected(self) -> float:
@@ -244,8 +246,8 @@ class Course:
     @property
     def pace(self) -> float:
         """What an update promised on average, as a part of the first loss; of a single one `SPIKE` at most counts."""
-        first = self.loss.scale
-        return self.descent.capped(SPIKE * first) / first / max(self.updates, 1)
+        promised = float(np.sum(self.descent.capped(SPIKE * self.loss.scale)))
+        return promised / self.loss.scale / max(self.updates, 1)
 
 
 def course_of(run: Run) -> Course:

@@ -35,20 +35,11 @@ class Descent:
     steps: NDArray[np.int64]
 
     @property
-    def known(self) -> bool:
-        """Whether anything is known of it."""
-        return bool(len(self.promised) and np.isfinite(self.promised[-1]))
-
-    @property
     def whole(self) -> float:
         """Of all updates together; NaN where it is not known."""
         return float(self.promised[-1]) if len(self.promised) else np.nan
 
-    def capped(self, most: float) -> float:
-        """Returns what all updates promised together, if none counts for more than `most`."""
-        return float(np.sum(self.capped_each(most)))
-
-    def capped_each(self, most: float) -> NDArray[np.float64]:
+    def capped(self, most: float) -> NDArray[np.float64]:
         """Returns (T,), what the updates since the record before promised, if none counts for more than `most`."""
         return _between(np.minimum(self.per_update, most), self.steps)
 

@@ -61,8 +61,7 @@ def epsilon_dominated(run: Run, course: Course) -> Iterator[Finding]:
             "layers": float(dominated.sum()),
             "promised": course.promised,
             "learning_rate": rate,
-            "loss_first": course.loss.first,
-            "loss_last": course.loss.last,
+            **course.loss.ends(),
         },
         suggestion=(
             f"Take an epsilon far below the gradient's size: {run.optimizer}(..., epsilon=1e-07), the default. With "

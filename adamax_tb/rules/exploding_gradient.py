@@ -60,8 +60,7 @@ def exploding_gradient(run: Run, course: Course) -> Iterator[Finding]:
             "growth": float(growth[first, layer]),
             "largest_growth": largest,
             "learning_rate": rate,
-            "loss_first": course.loss.first,
-            "loss_last": course.loss.last,
+            **course.loss.ends(),
         },
         suggestion=(
             f"Lower the learning rate: at step {run.steps[first]} it is {rate:.2g}{raised}; try {lower:.2g}. If single "

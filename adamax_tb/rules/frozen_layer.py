@@ -55,8 +55,7 @@ def frozen_layer(run: Run, course: Course) -> Iterator[Finding]:
         evidence={
             "layers": float(len(frozen)),
             "updates": float(course.updates),
-            "loss_first": course.loss.first,
-            "loss_last": course.loss.last,
+            **course.loss.ends(),
         },
         suggestion=(
             f"Find what cuts the way back between the loss and {group}: stop_gradient, a cast to integers, argmax, "

@@ -9,8 +9,6 @@ from adamax_tb.schema import Run, layer_group
 #: `HISTORY` earlier records it takes the square.
 EXPLODED = 100.0
 HISTORY = 5
-
-
 #: How many layers, or records, are looked at together where that takes much memory.
 LAYERS_AT_ONCE = 64
 RECORDS_AT_ONCE = 2048
@@ -34,6 +32,12 @@ def groups_of(run: Run) -> dict[str, list[int]]:
     for i, layer in enumerate(run.layers):
         groups.setdefault(layer_group(layer), []).append(i)
     return groups
+
+
+def bias_of(run: Run, kernel: int) -> int | None:
+    """Returns the index of the bias that stands after a kernel in its layer, None if there is none."""
+    members = groups_of(run)[layer_group(run.layers[kernel])]
+    return next((i for i in members if i > kernel and len(run.shapes[i]) == 1), None)
 
 
 def per_entry(run: Run, layers: list[int]) -> NDArray[np.float64]:
@@ -106,16 +110,15 @@ def usual_so_far(
 
 def whole_norm(run: Run, layers: list[int] | None = None) -> NDArray[np.float64]:
     """Returns (T,), the gradient norm of all layers, or of some, together; those that are not finite left out."""
-    norms = run.stat("gradient_norm")
-    norms = norms if layers is None else norms[:, layers]
-    squares = np.square(norms, dtype=np.float64)
-    return np.sqrt(np.sum(squares, axis=1, where=np.isfinite(squares)))
+    parts = []
+    for part in run.parts(RECORDS_AT_ONCE):
+        norms = part.stat("gradient_norm")
+        squares = np.square(norms if layers is None else norms[:, layers], dtype=np.float64)
+        parts.append(np.sum(squares, axis=1, where=np.isfinite(squares)))
+    return np.sqrt(np.concatenate(parts))
 
 
 def usual_norm(run: Run, before: int) -> float:
     """Returns the median gradient norm of all layers together over the records before index `before`."""
-    parts = run.until(max(1, before)).parts(RECORDS_AT_ONCE)
-    squares = (np.square(part.stat("gradient_norm"), dtype=np.float64) for part in parts)
-    whole = np.sqrt(np.concatenate([np.nansum(square, axis=1) for square in squares]))
-    finite = whole[np.isfinite(whole) & (whole > 0)]
-    return float(np.median(finite)) if finite.size else 1.0
+    whole = whole_norm(run.until(max(1, before)))
+    return float(np.median(whole[whole > 0])) if (whole > 0).any() else 1.0

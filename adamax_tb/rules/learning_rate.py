@@ -73,8 +73,7 @@ def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
         ),
         evidence={
             "promised_per_update": pace,
-            "loss_first": loss.first,
-            "loss_last": loss.last,
+            **loss.ends(),
             "loss_peak": peak,
             "learning_rate": rate,
             "update_ratio": _median(run, "update_ratio", first),
@@ -129,8 +128,7 @@ def learning_rate_too_low(run: Run, course: Course) -> Iterator[Finding]:
         evidence={
             "promised": course.promised,
             "promised_with_plan": course.expected,
-            "loss_first": loss.first,
-            "loss_last": loss.last,
+            **loss.ends(),
             "learning_rate": float(rates[-1]),
             "largest_learning_rate": _highest(rates),
             "update_ratio": _median(run, "update_ratio", since or 0),

@@ -26,7 +26,7 @@ PLACEHOLDER = re.compile(r"\{\{(?:(\w+)\.)?(\w+)(\|%)?\}\}")
 
 _PAGES = files("adamax_tb.rules") / "pages"
 _PARTS = {
-    "test": "which were kept out of sight while the rules were made",
+    "test": "which were kept out of sight while the rules were made, but for their counts",
     "tuning": "which the rules were made on, so it flatters them",
 }
 
@@ -42,11 +42,16 @@ class Count:
         """Returns "6 of 7 (86 %, 95 % interval 49 to 97 %)", the interval by Wilson; of none only that."""
         if not self.of:
             return "0 of 0"
-        low, high = self._interval()
+        low, high = self.interval
         part = f"{100 * self.count / self.of:.0f} %"
         return f"{self.count} of {self.of} ({part}, 95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
 
-    def _interval(self, z: float = 1.96) -> tuple[float, float]:
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of the part; from 0 to 1 of nothing."""
+        if not self.of:
+            return (0.0, 1.0)
+        z = 1.96
         part, share = self.count / self.of, z * z / self.of
         middle = (part + share / 2) / (1 + share)
         half = z * math.sqrt(part * (1 - part) / self.of + share / (4 * self.of)) / (1 + share)

@@ -48,8 +48,7 @@ def not_learning(run: Run, course: Course) -> Iterator[Finding]:
         evidence={
             "promised": course.promised,
             "promised_per_update": course.pace,
-            "loss_first": loss.first,
-            "loss_last": loss.last,
+            **loss.ends(),
             "learning_rate": rate,
         },
         suggestion=(

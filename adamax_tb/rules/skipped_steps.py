@@ -13,8 +13,6 @@ from adamax_tb.schema import Run
 #: Loss scaling that throws away more than this part of the batches, over twice `SCALED` of them, does not settle.
 SKIPPED = 0.1
 SCALED = 100
-
-
 #: What settling may take: one batch each time the scale is halved, from 2**15 to 2**-15 at most.
 SETTLING = 30
 
@@ -61,8 +59,7 @@ def skipped_steps(run: Run, course: Course) -> Iterator[Finding]:
             "part": count / of,
             "loss_scale_first": from_scale,
             "loss_scale_last": to_scale,
-            "loss_first": course.loss.first,
-            "loss_last": course.loss.last,
+            **course.loss.ends(),
         },
         suggestion=_remedy(overflows, searched=last == 0),
         reference=references.LOSS_SCALING,

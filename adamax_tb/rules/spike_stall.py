@@ -89,8 +89,7 @@ def spike_stall(run: Run, course: Course) -> Iterator[Finding]:
             "recovery_step": float(recovery),
             "lost_updates": float(lost),
             lower: float(decay),
-            "loss_first": course.loss.first,
-            "loss_last": course.loss.last,
+            **course.loss.ends(),
         },
         suggestion=(
             f"Clip, so that one batch cannot do this: {run.optimizer}(..., global_clipnorm={clip:.2g}) would save "

@@ -10,7 +10,7 @@ import numpy as np
 from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
-from adamax_tb.rules.gradients import groups_of, kernels_of, per_entry
+from adamax_tb.rules.gradients import bias_of, kernels_of, per_entry
 from adamax_tb.rules.wording import spelled
 from adamax_tb.schema import Run
 
@@ -35,8 +35,7 @@ def unscaled_inputs(run: Run, course: Course) -> Iterator[Finding]:
     if not course.loss.poor and not course.failing:
         return
     first = kernels[0]
-    members = next(members for members in groups_of(run).values() if first in members)
-    bias = next((i for i in members if i > first and len(run.shapes[i]) == 1), None)
+    bias = bias_of(run, first)
     if bias is None or "embedding" in run.layers[first].lower():
         return
     entries = per_entry(run, [first, bias])[:RECORDS]
@@ -61,8 +60,7 @@ def unscaled_inputs(run: Run, course: Course) -> Iterator[Finding]:
         ),
         evidence={
             "input_size": size,
-            "loss_first": course.loss.first,
-            "loss_last": course.loss.last,
+            **course.loss.ends(),
         },
         suggestion=(
             "Scale each input to mean 0 and variance 1: a keras.layers.Normalization as the first layer, adapted to "

@@ -44,8 +44,7 @@ def untouched_rows(run: Run, course: Course) -> Iterator[Finding]:
                 "rows": float(shape[0]),
                 "touched_rows": float(touched),
                 "updates": float(course.updates),
-                "loss_first": course.loss.first,
-                "loss_last": course.loss.last,
+                **course.loss.ends(),
             },
             suggestion=(
                 f"Look at the integers that go into {layer_group(name)}: np.unique(x).size should be near "

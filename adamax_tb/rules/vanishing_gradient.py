@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
-from adamax_tb.rules.gradients import groups_of, kernels_of, mostly_dead, per_entry, whole_norm
+from adamax_tb.rules.gradients import bias_of, kernels_of, mostly_dead, per_entry, whole_norm
 from adamax_tb.schema import Run
 
 #: A layer whose gradient is below this part of the strongest layer's has a vanished gradient; the larger part holds
@@ -90,8 +90,7 @@ def _back(
             "gradient_norm_of_strongest": float(np.median(run.stat("gradient_norm")[at, strong])),
             "part_of_strongest": usual,
             "layers": float(held.sum()),
-            "loss_first": course.loss.first,
-            "loss_last": course.loss.last,
+            **course.loss.ends(),
         },
         suggestion=(
             "Let the gradient through: relu or gelu with kernel_initializer='he_normal' in place of sigmoid or tanh, "
@@ -106,8 +105,7 @@ def _forward(
 ) -> Finding | None:
     """Judges the inputs of the last layer: its kernel's gradient is its bias's times them."""
     last = kernels[-1]
-    members = next(members for members in groups_of(run).values() if last in members)
-    bias = next((i for i in members if i > last and len(run.shapes[i]) == 1), None)
+    bias = bias_of(run, last)
     if course.loss.learned or course.updates < UPDATES_OF_LOSS or bias is None or len(kernels) < 2:
         return None
     biases = run.stat("gradient_norm")[:, bias] / np.sqrt(float(np.prod(run.shapes[bias])))
@@ -142,8 +140,7 @@ def _forward(
             "input_of_last_layer": usual,
             "gradient_norm": float(np.median(run.stat("gradient_norm")[:, last])),
             "gradient_norm_of_bias": float(np.median(run.stat("gradient_norm")[:, bias])),
-            "loss_first": course.loss.first,
-            "loss_last": course.loss.last,
+            **course.loss.ends(),
         },
         suggestion=(
             "Keep the signal's size: kernel_initializer='he_normal' with relu, 'glorot_uniform' with tanh, and inputs "
@@ -184,8 +181,7 @@ def _over_time(
             "gradient_norm_first": float(whole[0]),
             "gradient_norm_last": float(np.median(whole[-few:])),
             "part_of_first": part,
-            "loss_first": course.loss.first,
-            "loss_last": course.loss.last,
+            **course.loss.ends(),
         },
         suggestion=(
             f"Look at the activation after {name}: a sigmoid, tanh or softmax whose targets lie outside what it can "

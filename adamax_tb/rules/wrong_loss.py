@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from adamax_tb.rules import references
-from adamax_tb.rules.course import FAILING, Course
+from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
+from adamax_tb.rules.gradients import kernels_of
 from adamax_tb.schema import Head, Run
 
 #: Activations by what they can give: numbers between 0 and 1, in a bounded range, from 0 on.
@@ -29,23 +28,21 @@ UPDATES = 50
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """Why a last activation and a loss do not fit, what to do, and how much of the first loss must be left to say so.
-
-    -inf for what is wrong however the loss goes.
-    """
+    """Why a last activation and a loss do not fit, what to do, and whether that is so however the loss goes."""
 
     reason: str
     remedy: str
-    left: float = FAILING
+    certain: bool = False
 
 
 def wrong_loss(run: Run, course: Course) -> Iterator[Finding]:
     """The last activation and the loss do not fit: no probabilities, always the same one, or targets out of reach."""
-    misfit = _misfit(run.head) if run.head is not None else None
-    severity = _severity(course, misfit) if misfit is not None else None
-    if misfit is None or severity is None:
+    if run.head is None or (misfit := _misfit(run.head)) is None:
         return
-    kernels = [i for i, shape in enumerate(run.shapes) if len(shape) >= 2]
+    severity = _severity(course, misfit)
+    if severity is None:
+        return
+    kernels = kernels_of(run)
     yield Finding(
         rule="wrong-loss",
         severity=severity,
@@ -54,9 +51,8 @@ def wrong_loss(run: Run, course: Course) -> Iterator[Finding]:
         last_step=int(run.steps[-1]),
         message=f"{misfit.reason}.",
         evidence={
-            "units": float(run.head.units) if run.head is not None else np.nan,
-            "loss_first": course.loss.first,
-            "loss_last": course.loss.last,
+            "units": float(run.head.units),
+            **course.loss.ends(),
             "remaining": course.loss.remaining,
         },
         suggestion=misfit.remedy,
@@ -67,11 +63,8 @@ def wrong_loss(run: Run, course: Course) -> Iterator[Finding]:
 def _severity(course: Course, misfit: Misfit) -> Severity | None:
     """Returns how bad a misfit is; None where the loss shows that it does no harm."""
     loss = course.loss
-    if misfit.left > -np.inf and course.updates < UPDATES:
-        return None
-    if not loss.remaining > misfit.left:
-        return None
-    if misfit.left > -np.inf and (loss.learned or not loss.flat):
+    stands = loss.failing and loss.flat and not loss.learned
+    if not loss.known or not (misfit.certain or (stands and course.updates >= UPDATES)):
         return None  # targets may well be in reach
     return "critical" if not loss.learned and course.updates >= UPDATES else "warning"
 
@@ -83,7 +76,7 @@ def _misfit(head: Head) -> Misfit | None:
         return Misfit(
             "A softmax over a single unit is 1 whatever goes in",
             "Give the last layer activation='sigmoid' for two classes, or as many units as there are classes.",
-            left=-np.inf,
+            certain=True,
         )
     if found is None and loss in OF_NUMBERS and head.activation in (*BOUNDED, *HALF_OPEN):
         reach = "between 0 and 1" if head.activation in PROBABILITIES else "in a range"
@@ -106,7 +99,7 @@ def _of_probabilities(head: Head, loss: str) -> Misfit | None:
             f"{head.loss} takes the outputs for probabilities, and the last layer gives any number",
             f"Say what they are: {head.loss}(from_logits=True); or give the last layer activation="
             f"{'sigmoid' if 'binary' in loss else 'softmax'!r}.",
-            left=-np.inf,
+            certain=True,
         )
     if head.activation in (*HALF_OPEN, "tanh", "softsign"):
         return Misfit(

@@ -15,6 +15,7 @@ from peer_rules import Alarm
 from programs import Program
 
 from adamax_tb.rules import diagnose
+from adamax_tb.rules.manual import Count
 from adamax_tb.schema import Run, layer_group
 from adamax_tb.watch import Watch
 
@@ -33,27 +34,13 @@ class Case:
     accuracy: float | None
 
 
-@dataclass(frozen=True)
-class Share:
-    """So many of so many."""
-
-    count: int
-    of: int
+class Share(Count):
+    """So many of so many, as the table tells it."""
 
     @property
     def value(self) -> float:
         """The part, NaN of nothing."""
         return self.count / self.of if self.of else float("nan")
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Wilson's 95 % interval."""
-        if not self.of:
-            return (0.0, 1.0)
-        z, n, p = 1.96, self.of, self.value
-        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        return (max(0.0, float(middle - half)), min(1.0, float(middle + half)))
 
     def told(self) -> str:
         """Returns "0.91 [0.80, 0.96]"."""
