@@ -41,7 +41,7 @@ def bad_initialization(run: Run, course: Course) -> Iterator[Finding]:
 def _size(run: Run, course: Course) -> Iterator[Finding]:
     weights, moved = run.stat("weight_norm")[0], run.stat("update_ratio")[0]
     sizes = {
-        i: _times_usual(run.layers[i], run.shapes[i], float(weights[i]))
+        i: times_usual(run.layers[i], run.shapes[i], float(weights[i]))
         for i in kernels_of(run)
         if run.layers[i].endswith(("/kernel", "/recurrent_kernel"))
         and np.isfinite(weights[i])
@@ -67,7 +67,7 @@ def _size(run: Run, course: Course) -> Iterator[Finding]:
     )
 
 
-def _times_usual(name: str, shape: tuple[int, ...], norm: float) -> float:
+def times_usual(name: str, shape: tuple[int, ...], norm: float) -> float:
     """Returns how many times the usual size a kernel of this norm has: 1 from Glorot's to He's."""
     field = float(np.prod(shape[:-2]))
     fan_in, fan_out = field * shape[-2], field * shape[-1]

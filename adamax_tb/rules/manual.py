@@ -174,14 +174,14 @@ def _measured_words(known: Measured | None) -> str:
         else "there was no such program"
     )
     right = (
-        f"it is right in {precision.described()}"
+        f"Where this is the first finding, it is right in {precision.described()}"
         if precision.of
-        else "there was no program with this as its first finding"
+        else "There was no program with this as its first finding"
     )
     return (
         f"Measured on small Keras programs with one known fault or none, {_PARTS[known.part]}:\n\n"
         f"- **Recall.** Of the programs with this fault, {found}.\n"
-        f"- **Precision.** Where this is the first finding, {right}.\n"
+        f"- **Precision.** {right}.\n"
         f"- **False alarms.** It alarmed healthy programs: {alarms.described()}."
     )
 

@@ -23,6 +23,7 @@ import adamax_tb
 from adamax_tb.axis import Axis, axis_of, short, step_ticks
 from adamax_tb.charts import UNITS, line_path
 from adamax_tb.rules import Finding, diagnose
+from adamax_tb.rules.bad_initialization import times_usual
 from adamax_tb.rules.course import course_of
 from adamax_tb.rules.gradients import EXPLODED, kernels_of, per_entry, usual_so_far
 from adamax_tb.rules.learning_rate import TOO_FAR, TOO_NEAR
@@ -641,26 +642,28 @@ def wrong_loss() -> str:
 
 def bad_initialization() -> str:
     run, twin = sick("digits_huge_last_layer"), well("digits_huge_last_layer")
-    gains = [
-        Line("weights 200 times too large", [1, 2], _gains(run), dots=True),
-        Line("default initializer", [1, 2], _gains(twin), "well", dots=True),
+    sizes = [
+        Line("last layer too large", [1, 2], _sizes(run), dots=True),
+        Line("default initializer", [1, 2], _sizes(twin), "well", dots=True),
     ]
     panel = Panel(
-        "Gain of each kernel at the first record",
+        "Kernel at the first record, times usual size",
         "layer",
-        gains,
-        axis=axis_of(np.concatenate([_gains(run), _gains(twin)]), log=True),
+        sizes,
+        axis=axis_of(np.concatenate([_sizes(run), _sizes(twin)]), log=True),
     )
     return picture(
-        "A last layer whose weights were drawn 200 times too large: the loss begins far above what guessing gives, and "
+        "A last layer whose weights were drawn far too large: the loss begins far above what guessing gives, and "
         "comes down slowly. With the default initializer it begins there and falls.",
         [panel, losses(run, twin, "too large", "default")],
     )
 
 
-def _gains(run: Run) -> NDArray[np.float64]:
+def _sizes(run: Run) -> NDArray[np.float64]:
     weights = run.stat("weight_norm")[0].astype(float)
-    return np.array([weights[i] / np.sqrt(run.shapes[i][-1]) for i in kernels_of(run)])
+    return np.array(
+        [times_usual(run.layers[i], run.shapes[i], weights[i]) for i in kernels_of(run)]
+    )
 
 
 def unscaled_inputs() -> str:
