@@ -37,6 +37,7 @@ class Served:
         generation: see http_api.md.
         revision: when it changed last, of `State.revision`.
         layers_since: since which revision it has these layers.
+        started: the wall time of its first record, also when that is summarised.
         findings: what the rules say of its records up to `judged_step`, None before it was judged.
         judged_step: the last step that they are about.
         judged: whether they are about all of it.
@@ -47,6 +48,7 @@ class Served:
     generation: int
     revision: int
     layers_since: int
+    started: float
     findings: tuple[Finding, ...] | None = None
     judged_step: int | None = None
     judged: bool = False
@@ -194,7 +196,14 @@ class RunSource:
         run = source.run()
         if run is not None:
             revision = self._state.revision + 1
-            served = Served(run, assembly.blocks(), assembly.generation, revision, revision)
+            served = Served(
+                run,
+                assembly.blocks(),
+                assembly.generation,
+                revision,
+                revision,
+                float(run.wall_times[0]),
+            )
             if before is not None and (before.run.layers, before.run.shapes) == (
                 run.layers,
                 run.shapes,
@@ -202,7 +211,10 @@ class RunSource:
                 served = dataclasses.replace(served, layers_since=before.layers_since)
             if before is not None and before.generation == served.generation:
                 served = dataclasses.replace(
-                    served, findings=before.findings, judged_step=before.judged_step
+                    served,
+                    started=before.started,
+                    findings=before.findings,
+                    judged_step=before.judged_step,
                 )
             runs[name] = served
         order = [name for name in self._reader.sources if name in runs]

@@ -5,9 +5,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adamax_tb import levels
+from adamax_tb.blocks import Blocks
 from adamax_tb.rules import finding_json, loss_course, notes, verdict
 from adamax_tb.schema import STATS, Run, json_number, layer_group
+from tb_plugin import table
 from tb_plugin.data import RunSource, Served, State
+
+#: A loss curve has so many rows at most: as many as a picture in a line of text has pixels for.
+CURVE_ROWS = 64
 
 
 class Documents:
@@ -91,6 +97,8 @@ def _run_document(served: Served, memory_bytes: float) -> dict[str, Any]:
         "restart_count": run.restart_count,
         "first_loss": json_number(course.first) if course.known else None,
         "last_loss": json_number(course.last) if course.known else None,
+        "loss_curve": _loss_curve(served.blocks if course.known else ()),
+        **_time_document(served),
         "flight": _flight_document(run),
         **_recording_document(run),
         "verdict": None if served.findings is None else verdict(findings),
@@ -109,6 +117,36 @@ def _memory_note(served: Served, memory_bytes: float) -> list[str]:
         f"all runs together take more than --optimizer_health_memory={memory_bytes / 1e6:.6g}MB. The files hold "
         "everything; start TensorBoard with a larger value to see it."
     ]
+
+
+def _loss_curve(blocks: Blocks) -> dict[str, list[Any]]:
+    """Returns the losses of a run in a few rows; without blocks none."""
+    if not blocks:
+        return {"high": [], "low": [], "marks": []}
+    per, rows = table.rows_of_all(blocks, table.step_columns("loss"), CURVE_ROWS)
+    _, peaks = table.rows_of_all(blocks, table.step_columns("loss_peak"), CURVE_ROWS)
+    high = np.fmax(rows.high, peaks.high)  # what is not recorded is NaN
+    odd = levels.NAN | levels.POSITIVE_INFINITY | levels.NEGATIVE_INFINITY
+    marks = rows.marks | (peaks.marks & odd)
+    # a coarser row of a summary takes the places of all that it stands for: the picture is even in records
+    even = np.repeat(np.arange(len(rows.records)), -(-rows.records // per))
+    return {
+        "high": [_short(value) for value in high[even, 0].tolist()],
+        "low": [_short(value) for value in rows.low[even, 0].tolist()],
+        "marks": marks[even, 0].tolist(),
+    }
+
+
+def _short(value: float) -> float | None:
+    """Returns `value` to four digits, None when it is not finite."""
+    return float(f"{value:.4g}") if np.isfinite(value) else None
+
+
+def _time_document(served: Served) -> dict[str, Any]:
+    started, ended = served.started, float(served.run.wall_times[-1])
+    if not (started > 0 and np.isfinite(ended)):
+        return {"started": None, "elapsed_s": 0.0}
+    return {"started": round(started, 3), "elapsed_s": round(max(0.0, ended - started), 3)}
 
 
 def _flight_document(run: Run) -> dict[str, Any] | None:

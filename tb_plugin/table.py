@@ -92,6 +92,32 @@ def encoded(blocks: Blocks, columns: Columns, window: Window) -> Iterator[bytes]
     return _reduced(blocks, slices, columns, per)
 
 
+def rows_of_all(blocks: Blocks, columns: Columns, most: int) -> tuple[int, Rows]:
+    """Returns all records in rows: how many a row stands for, and the rows.
+
+    Where summaries are coarser a row stands for a multiple of that, which its `records` tell. If each of these were as
+    many rows, there would be `most` at most.
+
+    Args:
+        blocks: the run's records, one or more.
+        columns: which numbers.
+        most: 1 or more.
+    """
+    slices = _slices(blocks, Window())
+    per = 1
+    while _even_count(blocks, per) > most:
+        per *= 2
+    _, _, rows = _grid(blocks, slices, columns, per)
+    return per, rows
+
+
+def _even_count(blocks: Blocks, per: int) -> int:
+    together = _blocks_a_row(blocks, per)
+    if together > 1:
+        return -(-len(blocks) // together)
+    return sum(-(-block.records // per) for block in blocks)
+
+
 def exact_table(
     steps: NDArray[np.int64], values: NDArray[np.float32]
 ) -> tuple[bytes, bytes, bytes]:
@@ -152,6 +178,25 @@ def _exact(blocks: Blocks, slices: _Slices, columns: Columns) -> Iterator[bytes]
 
 
 def _reduced(blocks: Blocks, slices: _Slices, columns: Columns, per: int) -> Iterator[bytes]:
+    first, last, whole = _grid(blocks, slices, columns, per)
+    marked = bool(whole.marks.any())
+    mean = whole.mean if columns.mean else None
+    planes = MEAN * (mean is not None) + MARKS * marked
+    yield MAGIC + struct.pack("<IIIII", *whole.high.shape, per, planes, 0)
+    yield first.astype("<f8").tobytes()
+    yield last.astype("<f8").tobytes()
+    yield whole.high.tobytes()
+    yield whole.low.tobytes()
+    if mean is not None:
+        yield mean.tobytes()
+    if marked:
+        yield whole.marks.tobytes()
+
+
+def _grid(
+    blocks: Blocks, slices: _Slices, columns: Columns, per: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], Rows]:
+    """Returns the first and last steps and the rows of `per` records each that `slices` lie in."""
     first, last, rows = [], [], []
     together = _blocks_a_row(blocks, per)
     if together > 1:
@@ -162,21 +207,10 @@ def _reduced(blocks: Blocks, slices: _Slices, columns: Columns, per: int) -> Ite
         first.append(steps[0])
         last.append(steps[1])
         rows.append(part)
-    whole = levels.merged(levels.joined(rows), together)
     starts = np.arange(0, sum(map(len, first)), together)
     ends = np.minimum(starts + together, sum(map(len, first))) - 1
-    marked = bool(whole.marks.any())
-    mean = whole.mean if columns.mean else None
-    planes = MEAN * (mean is not None) + MARKS * marked
-    yield MAGIC + struct.pack("<IIIII", *whole.high.shape, per, planes, 0)
-    yield np.concatenate(first)[starts].astype("<f8").tobytes()
-    yield np.concatenate(last)[ends].astype("<f8").tobytes()
-    yield whole.high.tobytes()
-    yield whole.low.tobytes()
-    if mean is not None:
-        yield mean.tobytes()
-    if marked:
-        yield whole.marks.tobytes()
+    whole = levels.merged(levels.joined(rows), together)
+    return np.concatenate(first)[starts], np.concatenate(last)[ends], whole
 
 
 def _rows(

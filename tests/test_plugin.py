@@ -47,6 +47,46 @@ def test_runs_is_json_even_when_the_run_ended_in_nan(tmp_path, open_logdir):
     assert (run["first_loss"], run["last_loss"]) == (2.0, "NaN")
 
 
+def test_a_loss_curve_loses_no_spike_and_tells_what_was_not_finite(tmp_path, open_logdir):
+    loss = np.linspace(2, 1, 1000)
+    loss[[499, 640, 641]] = 3.04e31, np.nan, np.inf
+    loss[704:720] = np.nan  # all of a row
+    write_run(tmp_path / "long", range(1, 1001), loss=loss)
+    write_run(tmp_path / "short", [7, 9], loss=[-0.123456, 0])
+    write_run(tmp_path / "unknown", range(1, 9), loss=np.full(8, np.nan))
+    client = open_logdir(tmp_path)
+    long, short, unknown = (run["loss_curve"] for run in get_json(client, "runs")["runs"])
+    assert {len(values) for values in long.values()} == {63}
+    assert long["high"][499 // 16] == 3.04e31
+    assert (long["high"][0], long["low"][0]) == (2.0, 1.985)
+    assert {row: marks for row, marks in enumerate(long["marks"]) if marks} == {40: 3, 44: 1}
+    assert (long["high"][40], long["high"][44], long["low"][44]) == (1.357, None, None)
+    assert short == {"high": [-0.1235, 0], "low": [-0.1235, 0], "marks": [0, 0]}
+    assert unknown == {"high": [], "low": [], "marks": []}
+
+
+def test_the_loss_curve_has_the_spikes_between_two_records(tmp_path, open_logdir):
+    peaks = np.full(200, 1.0, np.float32)
+    peaks[80], peaks[120] = 50.0, np.inf
+    numbers = {"loss_peak": peaks}
+    write_run(tmp_path / "a", range(10, 2001, 10), loss=np.ones(200), step_stats=numbers)
+    (run,) = get_json(open_logdir(tmp_path), "runs")["runs"]
+    curve = run["loss_curve"]
+    assert {row: high for row, high in enumerate(curve["high"]) if high != 1} == {20: 50}
+    assert {row: marks for row, marks in enumerate(curve["marks"]) if marks} == {30: 2}
+    assert set(curve["low"]) == {1}
+
+
+def test_when_a_run_began_and_how_long_it_took_is_told(tmp_path, open_logdir):
+    writer = EventWriter(str(tmp_path / "a"), table())
+    for step, now in ((1, 1000.5), (2, 1001.25), (3, 1062)):
+        loss = {"loss": np.ones(1)}
+        writer.write(np.array([step]), healthy_stats([step]), loss, wall_time=now)
+    writer.close()
+    (run,) = get_json(open_logdir(tmp_path), "runs")["runs"]
+    assert (run["started"], run["elapsed_s"]) == (1000.5, 61.5)
+
+
 def test_a_flight_record_is_announced_and_served(tmp_path, open_logdir):
     steps = np.r_[3:6, 8:11]
     norms = np.arange(24, dtype=np.float32).reshape(6, len(LAYERS))
@@ -263,6 +303,29 @@ def test_beyond_the_memory_limit_older_steps_are_summaries_that_hide_nothing(tmp
     refused = client.get(f"{BASE}/export?run=large&format=csv")
     assert refused.status_code == 409
     assert "adamax-tb export" in refused.json["error"]
+
+
+def test_summaries_keep_the_loss_curve_and_when_a_run_began(tmp_path, open_logdir):
+    layers = tuple((f"dense_{i}/kernel", (4, 4)) for i in range(60))
+    loss = np.linspace(2, 1, 2000)
+    loss[37], loss[38] = 1e9, np.inf
+    writer = EventWriter(str(tmp_path / "a"), table(layers))
+    stats = noisy(2000, layers)
+    for at in range(0, 2000, 10):
+        part = slice(at, at + 10)
+        numbers = {name: values[part] for name, values in stats.items()}
+        steps = np.arange(at + 1, at + 11)
+        writer.write(steps, numbers, {"loss": loss[part]}, wall_time=1e9 + at / 10)
+    writer.close()
+    (whole,) = get_json(open_logdir(tmp_path), "runs")["runs"]
+    (rows,) = get_json(open_logdir(tmp_path, "--optimizer_health_memory=1MB"), "runs")["runs"]
+    assert (whole["summarized_until"], rows["summarized_until"] > 1000) == (None, True)
+    assert (rows["started"], rows["elapsed_s"]) == (1e9, 199.9 - 0.9)
+    for curve in (rows["loss_curve"], whole["loss_curve"]):
+        assert {len(values) for values in curve.values()} == {63}
+        assert max(curve["high"]) == 1e9
+        assert (curve["high"][1], curve["marks"][1], curve["high"][-1]) == (1e9, 2, 1.008)
+    assert rows["loss_curve"]["low"] != whole["loss_curve"]["low"]  # coarser, yet as long
 
 
 def test_runs_that_were_read_before_make_room_for_others(tmp_path, open_logdir):
