@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+PANEL_TEST := tb_plugin/frontend/test
+TOOLS := $(PANEL_TEST)/node_modules/.installed
 SERVE ?= 1
 PORT ?= 6006
 FRONTEND := $(shell find tb_plugin/frontend/src tb_plugin/frontend/*.json -type f 2>/dev/null)
@@ -19,14 +21,19 @@ $(STAMP): pyproject.toml setup.py $(FRONTEND)
 	$(RUN) -m pip install --progress-bar on --editable '.[test,lint]'
 	@touch $@
 
+# Vitest and axe, which only those need who change the panel
+$(TOOLS): $(PANEL_TEST)/package.json $(PANEL_TEST)/package-lock.json | $(STAMP)
+	$(RUN) setup.py npm ci --prefix test --no-audit --no-fund
+	@touch $@
+
 demo: $(STAMP)
 	$(VENV)/bin/adamax-tb demo --logdir runs --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve)
 
-test: $(STAMP)
+test: $(STAMP) $(TOOLS)
 	$(RUN) setup.py npm test
 	$(RUN) -m pytest -n 2 --dist worksteal
 
-lint: $(STAMP)
+lint: $(STAMP) $(TOOLS)
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
@@ -46,7 +53,7 @@ proto:
 	build/protoc/bin/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. adamax_tb/schema.proto
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info tb_plugin/static tb_plugin/frontend/node_modules
+	rm -rf $(VENV) build dist *.egg-info tb_plugin/static tb_plugin/frontend/node_modules $(PANEL_TEST)/node_modules
 
 # the picture in README, as the browser test took it
 examples/panel.png: tests/browser/output/readme.png
