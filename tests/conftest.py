@@ -4,11 +4,13 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import contextlib
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -53,16 +55,16 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture
-def serve(tmp_path):
-    """Starts real TensorBoards: `serve(logdir, *flags)` returns an address."""
+@contextlib.contextmanager
+def serving(logs):
+    """Gives `start(logdir, *flags)`, which starts a real TensorBoard and returns its address; ends them all."""
     processes = []
 
     def start(logdir, *flags):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        log = tmp_path / f"tensorboard-{port}.log"
+        log = logs / f"tensorboard-{port}.log"
         command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir)]
         command += ["--host", "127.0.0.1", "--port", str(port), *flags]
         with log.open("w") as file:
@@ -73,6 +75,8 @@ def serve(tmp_path):
         while True:
             try:
                 urllib.request.urlopen(f"{address}/", timeout=5).close()
+            except urllib.error.HTTPError:  # it answers, elsewhere: --path_prefix
+                return address
             except OSError:
                 if process.poll() is not None or time.monotonic() > deadline:
                     pytest.fail(f"TensorBoard does not start:\n{log.read_text()}")
@@ -80,10 +84,32 @@ def serve(tmp_path):
             else:
                 return address
 
+    start.processes = processes
     yield start
     for process in processes:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Starts real TensorBoards: `serve(logdir, *flags)` returns an address."""
+    with serving(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def serve_all(tmp_path_factory):
+    """As `serve`, for all tests of a module."""
+    with serving(tmp_path_factory.mktemp("served")) as start:
+        yield start
+
+
+@pytest.fixture(scope="session")
+def demo_address(demo_logdir, tmp_path_factory):
+    """A TensorBoard of the demo's runs, for tests that only look at it."""
+    with serving(tmp_path_factory.mktemp("served")) as start:
+        yield start(demo_logdir)
 
 
 @pytest.fixture(params=["rustboard", "python"])

@@ -6,14 +6,19 @@ OUTPUT = Path(__file__).parent / "output"
 
 
 class Panel:
-    """The tab, opened, and what the browser complained about on the way."""
+    """The tab, opened in a browser or in a context of one, and what the browser complained about on the way.
 
-    def __init__(self, chromium, address, width=1280, height=1500):
-        self.page = chromium.new_page(viewport={"width": width, "height": height})
+    `view` is what the address says after the tab's name.
+    """
+
+    def __init__(self, chromium, address, width=1280, height=1500, view=""):
+        context = chromium.new_context() if hasattr(chromium, "new_context") else chromium
+        self.page = context.new_page()
+        self.page.set_viewport_size({"width": width, "height": height})
         self.complaints = []
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.goto(f"{address}/#optimizer_health")
+        self.page.goto(f"{address}/#optimizer_health{view}")
         self.frame = self.page.frame_locator("iframe")
         self.root = self.frame.locator("#optimizer-health")
         self.heatmap = self.frame.locator("[data-testid=heatmap]")
@@ -31,7 +36,7 @@ class Panel:
 
     def settled(self):
         """Waits until everything was read and every run judged."""
-        busy = "progress, li[data-verdict=pending]"
+        busy = "progress, tr[data-verdict=pending]"
         self.frame.locator(f"#optimizer-health:not(:has({busy}))").wait_for(timeout=60_000)
 
     def drawn(self, **data):
@@ -41,8 +46,19 @@ class Panel:
         )
 
     def verdicts(self):
-        rows = self.frame.locator("li[data-run]").all()
+        rows = self.frame.locator("tr[data-run]").all()
         return {row.get_attribute("data-run"): row.get_attribute("data-verdict") for row in rows}
+
+    def row(self, run):
+        """The run's row in the overview."""
+        return self.frame.locator(f'tr[data-run="{run}"]')
+
+    def select(self, run):
+        self.row(run).get_by_role("radio").check()
+        self.drawn(run=run)
+
+    def dark(self, dark=True):
+        self.page.evaluate("dark => document.body.classList.toggle('dark-mode', dark)", dark)
 
     def screenshot(self, name):
         OUTPUT.mkdir(exist_ok=True)

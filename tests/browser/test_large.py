@@ -1,5 +1,6 @@
 """Runs too large to be sent whole: shown in levels of detail, of which none loses what alarms."""
 
+import re
 import subprocess
 import sys
 
@@ -45,7 +46,7 @@ COLORED = """(canvas, [row, rows, color]) => {
 
 def colored(panel, row, color):
     """Returns where, as parts of its width, a row of the heat map has a color."""
-    canvas = panel.heatmap.locator("canvas")
+    canvas = panel.heatmap.locator(".plot canvas")
     parts = canvas.evaluate(COLORED, [row, len(LAYERS), color])
     assert parts, "nowhere"
     return parts
@@ -53,7 +54,7 @@ def colored(panel, row, color):
 
 def point(panel, part, row):
     """Moves the pointer to a row and a part of the heat map's width; returns what the tooltip says."""
-    box = panel.heatmap.locator("canvas").bounding_box()
+    box = panel.heatmap.locator(".plot canvas").bounding_box()
     top = panel.heatmap.locator(".map").bounding_box()["y"] + 4
     panel.page.mouse.move(box["x"] + box["width"] * part, top + 20 * row + 10)
     return panel.heatmap.locator(".tip").inner_text()
@@ -61,7 +62,7 @@ def point(panel, part, row):
 
 def drag(panel, start, end):
     """Zooms in to what lies between two parts of the heat map's width."""
-    box = panel.heatmap.locator("canvas").bounding_box()
+    box = panel.heatmap.locator(".plot canvas").bounding_box()
     panel.page.mouse.move(box["x"] + box["width"] * start, box["y"] + 10)
     panel.page.mouse.down()
     panel.page.mouse.move(box["x"] + box["width"] * end, box["y"] + 10, steps=3)
@@ -132,7 +133,7 @@ def test_a_zoom_is_drawn_at_once_and_again_when_its_details_are_there(chromium, 
 
 def test_wheel_and_keys_move_the_window_and_only_those_meant_for_it(chromium, serve, long_logdir):
     panel = Panel(chromium, serve(long_logdir), height=700).wait()
-    box = panel.heatmap.locator("canvas").bounding_box()
+    box = panel.heatmap.locator(".plot canvas").bounding_box()
     panel.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 10)
     mouse, keyboard = panel.page.mouse, panel.page.keyboard
     scrolled = panel.frame.locator("html")
@@ -199,7 +200,7 @@ def test_a_run_in_training_grows_by_itself_and_stays_where_it_is_looked_at(
 
     write(1, 2500)
     panel = Panel(chromium, serve(tmp_path, f"--reload_interval={INTERVAL_S}")).wait()
-    panel.frame.locator("li[data-run=live][data-verdict=healthy]").wait_for(timeout=20_000)
+    panel.frame.locator("tr[data-run=live][data-verdict=healthy]").wait_for(timeout=20_000)
     panel.heatmap.locator("#layer").select_option("block_200/kernel")
     panel.frame.locator("[data-testid=curves] figure canvas").first.wait_for()
     drag(panel, 0.2, 0.4)
@@ -212,7 +213,7 @@ def test_a_run_in_training_grows_by_itself_and_stays_where_it_is_looked_at(
     asked = []
     panel.page.on("request", lambda request: asked.append(request.url))
     write(2501, 2550)
-    panel.frame.locator("li[data-run=live]", has_text="2,550 records").wait_for(
+    panel.frame.locator("tr[data-run=live]", has_text="2,550 steps").wait_for(
         timeout=2000 * INTERVAL_S + 1000  # the second is the browser's own, on a busy machine
     )
     print("shown after", panel.page.evaluate("performance.now()") - before, "ms")
@@ -228,7 +229,8 @@ def test_a_run_in_training_grows_by_itself_and_stays_where_it_is_looked_at(
     assert runs
     assert all("since=" in url for url in runs)
     panel.heatmap.get_by_role("button", name="show all").click()
-    assert "steps 2,549–2,550" in point(panel, 0.9999, 0)
+    panel.frame.locator("html").evaluate("html => html.scrollTo(0, 0)")
+    assert re.search(r"steps 2,52\d–2,52\d", point(panel, 0.99, 0))  # among those that came
     quiet = len(asked)
     panel.page.wait_for_timeout(2500 * INTERVAL_S)
     assert all("/runs?" in url for url in asked[quiet:])  # nothing changed, nothing was fetched

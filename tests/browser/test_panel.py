@@ -18,7 +18,7 @@ def test_the_card_of_the_exploding_run_leads_to_its_layer_and_step(chromium, add
         "healthy": "healthy",
         "vanishing": "critical",
     }
-    panel.frame.locator('li[data-run="exploding"] input[type=radio]').check()
+    panel.frame.locator('tr[data-run="exploding"] input[type=radio]').check()
     card = panel.frame.locator("article.finding[data-rule=exploding-gradient]")
     assert card.get_attribute("data-severity") == "critical"
     assert "What to do" in card.inner_text()
@@ -43,8 +43,8 @@ def brightness(path):
     return np.asarray(Image.open(path).convert("L")).mean()
 
 
-def test_the_panel_follows_tensorboards_dark_mode(chromium, serve, demo_logdir):
-    panel = Panel(chromium, serve(demo_logdir)).wait()
+def test_the_panel_follows_tensorboards_dark_mode(chromium, demo_address):
+    panel = Panel(chromium, demo_address).wait()
     panel.screenshot("light")
     panel.page.evaluate("document.body.classList.add('dark-mode')")
     panel.screenshot("dark")
@@ -52,20 +52,20 @@ def test_the_panel_follows_tensorboards_dark_mode(chromium, serve, demo_logdir):
     assert brightness(OUTPUT / "dark.png") < 110
 
 
-def test_another_statistic_and_run_can_be_chosen_and_a_layer_clicked(chromium, serve, demo_logdir):
-    panel = Panel(chromium, serve(demo_logdir)).wait()
-    panel.frame.locator('li[data-run="healthy"] input[type=radio]').check()
+def test_another_statistic_and_run_can_be_chosen_and_a_layer_clicked(chromium, demo_address):
+    panel = Panel(chromium, demo_address).wait()
+    panel.frame.locator('tr[data-run="healthy"] input[type=radio]').check()
     panel.drawn(run="healthy")
     panel.frame.locator("#statistic").select_option("u_mean")
     panel.drawn(run="healthy", statistic="u_mean")
-    box = panel.heatmap.locator("canvas").first.bounding_box()
+    box = panel.heatmap.locator(".plot canvas").first.bounding_box()
     panel.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 5)
     panel.drawn(layer="digits/dense_1/kernel")
     panel.frame.locator('[data-testid=curves][data-layer="digits/dense_1/kernel"]').wait_for()
     assert panel.complaints == []
 
 
-def test_a_run_in_training_grows_in_the_open_panel(chromium, serve, demo_logdir, tmp_path):
+def test_a_run_in_training_grows_in_the_open_panel(chromium, serve, tmp_path):
     from synthetic import healthy_stats, table
 
     from adamax_tb.writer import EventWriter
@@ -74,13 +74,13 @@ def test_a_run_in_training_grows_in_the_open_panel(chromium, serve, demo_logdir,
     writer.write(np.arange(1, 11), healthy_stats(range(10)), {"loss": np.ones(10)})
     writer.flush()
     panel = Panel(chromium, serve(tmp_path, "--reload_interval=1")).wait()
-    row = panel.frame.locator("li[data-run=live]")
-    assert "10 records" in row.inner_text()
+    row = panel.frame.locator("tr[data-run=live]")
+    assert "10 steps" in row.inner_text()
     writer.write(np.arange(11, 31), healthy_stats(range(20)), {"loss": np.ones(20)})
     writer.flush()
     panel.page.wait_for_timeout(4000)  # two reload intervals of the server
     panel.page.locator("app-header-reload button, button.reload-button").first.click()
-    panel.frame.locator("li[data-run=live]", has_text="30 records").wait_for(timeout=20_000)
+    panel.frame.locator("tr[data-run=live]", has_text="30 steps").wait_for(timeout=20_000)
     writer.close()
     assert panel.complaints == []
 
@@ -99,11 +99,11 @@ def test_restarts_are_marked_in_the_heat_map_and_named(chromium, serve, tmp_path
     panel = Panel(chromium, serve(tmp_path)).wait()
     marks = panel.heatmap.locator(".restart")
     assert marks.count() == 2
-    map_box = panel.heatmap.locator("canvas").bounding_box()
+    map_box = panel.heatmap.locator(".plot canvas").bounding_box()
     places = [(m.bounding_box()["x"] + 1 - map_box["x"]) / map_box["width"] for m in marks.all()]
     assert places == pytest.approx([40 / 120, 100 / 120], abs=0.005)  # a few of some 800 pixels
     assert "2 restarts" in panel.heatmap.inner_text()
-    label = panel.heatmap.locator("canvas").get_attribute("aria-label")
+    label = panel.heatmap.locator(".plot canvas").get_attribute("aria-label")
     assert label.endswith("restarted at step 41, 101")
     panel.page.mouse.move(map_box["x"] + map_box["width"] * 40.5 / 120, map_box["y"] + 5)
     assert "restarted at 41" in panel.heatmap.locator(".tip").inner_text()
@@ -138,10 +138,10 @@ def test_every_chart_has_numbers_on_its_axis(chromium, serve, tmp_path, value):
     panel.heatmap.locator("#layer").select_option("dense_1/kernel")
     panel.frame.locator('[data-testid=curves][data-layer="dense_1/kernel"]').wait_for()
     charts = panel.frame.locator("figure.chart")
-    charts.locator("canvas").nth(6).wait_for()
+    charts.locator("canvas").nth(9).wait_for()
     panel.page.wait_for_timeout(500)  # charts draw in animation frames
     ink = {c.get_attribute("data-statistic"): c.evaluate(INK_BESIDE_THE_PLOT) for c in charts.all()}
-    assert len(ink) == 7
+    assert len(ink) == 10
     assert min(ink.values()) > 50, ink
 
 
@@ -306,11 +306,11 @@ def test_the_banner_says_what_recording_took_and_what_loss_scaling_did(chromium,
     assert "loss scale 16,384, 3 batches skipped" in banner.inner_text()
     scale = panel.frame.locator("figure[data-statistic=loss_scale]")
     assert "No loss scaling: plain, unknown" in scale.inner_text()
-    panel.frame.locator("li[data-run=plain] input[type=radio]").check()
+    panel.frame.locator("tr[data-run=plain] input[type=radio]").check()
     panel.drawn(run="plain")
     assert "recording took under 0.1 % of the time" in banner.inner_text()
     assert "loss scale" not in banner.inner_text()
-    panel.frame.locator("li[data-run=unknown] input[type=radio]").check()
+    panel.frame.locator("tr[data-run=unknown] input[type=radio]").check()
     panel.drawn(run="unknown")
     assert "recording took" not in banner.inner_text()
     panel.frame.get_by_label("Show crashed in the curves").uncheck()
@@ -323,7 +323,7 @@ def test_a_card_tells_the_story_and_each_part_of_it_leads_to_its_place(chromium,
     panel = Panel(chromium, serve(tmp_path)).wait()
     (card,) = panel.frame.locator("article.finding").all()
     assert card.get_attribute("data-rule") == "exploding-gradient"
-    assert "Critical: 1 finding since step" in panel.frame.locator("h1").inner_text()
+    assert "exploding-gradient, with 1 consequence" in panel.frame.locator("h1").inner_text()
     consequence = card.locator("button.consequence", has_text="nonfinite")
     assert consequence.inner_text() == "Then, since step 400: nonfinite in dense_2/bias"
     text = card.inner_text()
@@ -386,13 +386,19 @@ def test_only_charts_that_a_shown_run_has_numbers_for_are_there(chromium, serve,
     charts = panel.frame.locator("[data-testid=curves] figure")
     charts.first.wait_for()
     both = [c.get_attribute("data-statistic") for c in charts.all()]
-    assert both == ["gradient_norm", "momentum_rms", "accumulator_mean", "update_ratio"]
+    assert both == [
+        "gradient_norm",
+        "momentum_rms",
+        "accumulator_mean",
+        "update_ratio",
+        "descent_share",
+    ]
     assert "sgd does not record this (SGD)" in charts.nth(2).inner_text()
     assert "smallest entry to the largest" in charts.nth(2).inner_text()
     panel.frame.get_by_label("Show adagrad in the curves").uncheck()
-    charts.nth(3).wait_for(state="detached")
+    charts.nth(4).wait_for(state="detached")
     left = [c.get_attribute("data-statistic") for c in charts.all()]
-    assert left == ["gradient_norm", "momentum_rms", "update_ratio"]
+    assert left == ["gradient_norm", "momentum_rms", "update_ratio", "descent_share"]
     assert panel.complaints == []
 
 
@@ -404,9 +410,9 @@ def test_a_logdir_without_our_data_shows_how_to_get_some(chromium, serve, tmp_pa
     assert "tensorboard --logdir" in text
 
 
-def test_the_readmes_picture_is_of_this_panel(chromium, serve, demo_logdir):
-    panel = Panel(chromium, serve(demo_logdir), height=1625).wait()
-    panel.frame.locator("article.finding").first.locator("> button").click()
+def test_the_readmes_picture_is_of_this_panel(chromium, demo_address):
+    panel = Panel(chromium, demo_address, height=1500).wait()
+    panel.frame.locator("article.finding").first.get_by_role("button", name="Show at step").click()
     panel.drawn(statistic="gradient_norm")
     panel.screenshot("readme")
     assert (OUTPUT / "readme.png").stat().st_size > 20_000

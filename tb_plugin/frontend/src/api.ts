@@ -43,6 +43,15 @@ export interface Flight {
   reason: string;
 }
 
+/** The loss of a whole run in a few rows of equally many records, for a small picture; empty when none is known. */
+export interface LossCurve {
+  /** The largest and the smallest finite loss of each row, null without one. */
+  high: (number | null)[];
+  low: (number | null)[];
+  /** What of a row was not finite: sums of `MARK`. */
+  marks: number[];
+}
+
 /** Rows of a table stay valid, and are only added to at the end, while neither of these changes. */
 export interface Origin {
   /** The revision with which the run's layers came, which is new after a restart of the server, too. */
@@ -67,6 +76,11 @@ export interface Run extends Origin {
   restartCount: number;
   firstLoss: number | null;
   lastLoss: number | null;
+  lossCurve: LossCurve;
+  /** When the first record was made, in seconds since 1970. */
+  started: number | null;
+  /** How long after it the last one was made. */
+  elapsedS: number;
   flight: Flight | null;
   /** The part of the training time that recording takes. */
   overhead: number | null;
@@ -286,13 +300,23 @@ export async function fetchTable(url: string, signal: AbortSignal): Promise<Tabl
   return decodeTable(await response.arrayBuffer());
 }
 
+/** No answer takes so long but one that will not come. */
+const PATIENCE_MS = 60_000;
+
 async function answered(url: string, signal: AbortSignal | null = null): Promise<Response> {
+  const patience = AbortSignal.timeout(PATIENCE_MS);
   let response: Response;
   try {
-    response = await fetch(url, {signal});
+    response = await fetch(url, {
+      signal: signal === null ? patience : AbortSignal.any([signal, patience]),
+    });
   } catch (error) {
     if (signal?.aborted) throw error;
-    throw new Error('TensorBoard does not answer. Is it still running?');
+    throw new Error(
+      patience.aborted
+        ? `TensorBoard has not answered for ${PATIENCE_MS / 1000} seconds.`
+        : 'TensorBoard does not answer. Is it still running?',
+    );
   }
   if (!response.ok) {
     throw new Error(
@@ -367,6 +391,9 @@ function readRun(entry: unknown, revision: string): ChangedRun {
     restartCount: number(run, 'restart_count'),
     firstLoss: numberOrNull(run, 'first_loss'),
     lastLoss: numberOrNull(run, 'last_loss'),
+    lossCurve: readLossCurve(run.loss_curve),
+    started: numberOrNull(run, 'started'),
+    elapsedS: number(run, 'elapsed_s'),
     flight: run.flight === null ? null : readFlight(run.flight),
     overhead: numberOrNull(run, 'overhead'),
     lossScale: numberOrNull(run, 'loss_scale'),
@@ -377,6 +404,13 @@ function readRun(entry: unknown, revision: string): ChangedRun {
     findings: list(run, 'findings').map(readFinding),
     notes: list(run, 'notes').map(String),
   };
+}
+
+function readLossCurve(entry: unknown): LossCurve {
+  const curve = record(entry, 'loss_curve');
+  const losses = (name: string): (number | null)[] =>
+    list(curve, name).map(value => (value === null ? null : Number(value)));
+  return {high: losses('high'), low: losses('low'), marks: list(curve, 'marks').map(Number)};
 }
 
 function readFlight(entry: unknown): Flight {

@@ -1,8 +1,9 @@
 /** What the charts draw: numbers as lines, and what no line can show as marks and words. Pure. */
 
 import {MARK, type Run, type Scale, type Table} from './api.ts';
-import {formatNumber, formatStep, stepWords} from './format.ts';
+import type {CsvCurve} from './csv.ts';
 import {hasNumber, kindOf, marksAt, rowOf} from './table.ts';
+import type {Zoom} from './zoom.ts';
 
 export type Gap = 'nan' | 'posinf' | 'neginf' | 'zero';
 
@@ -20,10 +21,18 @@ export interface Span {
 
 export type Points = (number | null)[];
 
-/** One run's line; `low` and `high` are the edges of a band around it. */
-export interface Curve {
-  run: string;
+/** How a line looks, and what it is called. */
+export interface Look {
+  label: string;
   color: string;
+  /** Of lengths of strokes and gaps in CSS pixels; empty for a solid line. */
+  dash: readonly number[];
+  width: number;
+}
+
+/** One line, of a run or of one of its layers; `low` and `high` are the edges of a band around it. */
+export interface Curve extends Look {
+  run: string;
   /** How many records a point stands for at most; 0 when each is one. */
   per: number;
   /** The first and the last step that a point stands for, and the one between where it lies. */
@@ -31,11 +40,15 @@ export interface Curve {
   last: ArrayLike<number>;
   steps: number[];
   values: Points;
+  /** The values as they were recorded, where those of the line are smoothed. */
+  raw: Points | null;
   low: Points | null;
   high: Points | null;
   spans: Span[];
   /** Steps of the run's warm restarts. */
   restarts: readonly number[];
+  /** The columns that it was made of. */
+  source: CsvCurve;
 }
 
 /** Which columns of a table make a curve. */
@@ -48,13 +61,17 @@ export interface Shown {
   everyStep?: boolean;
 }
 
-/** The line of a run, from the columns of its table that `names` says; null when the run lacks the statistic. */
+/**
+ * The line of a run, or of a layer of it, from the columns of its table that `names` says; null when the run lacks the
+ * statistic.
+ */
 export function curveOf(
   run: Run,
-  color: string,
+  look: Look,
   table: Table,
   names: readonly string[],
   show: Shown,
+  layer = '',
 ): Curve | null {
   const {scale} = show;
   const index = names.indexOf(show.name);
@@ -62,19 +79,29 @@ export function curveOf(
   const [low, high] = [show.low, show.high].map(name => (name === null ? -1 : names.indexOf(name)));
   const {per, first, last} = table;
   return {
+    ...look,
     run: run.name,
-    color,
     per,
     first,
     last,
     steps: Array.from(first, (step, row) => Math.round((step + last[row]) / 2)),
     values: points(table, middles(table), index, scale),
+    raw: null,
     ...edgesOf(table, index, low, high, scale),
     spans: [
       ...spansOf(table, index, scale, show.everyStep),
       ...(high < 0 ? [] : spansBetween(table, index, high, scale)),
     ].sort((one, other) => one.firstStep - other.firstStep),
     restarts: run.restarts,
+    source: {
+      run: run.name,
+      layer,
+      statistic: show.name,
+      table,
+      column: index,
+      low: low < 0 ? null : low,
+      high: high < 0 ? null : high,
+    },
   };
 }
 
@@ -197,136 +224,99 @@ function spansWhere(
   return spans;
 }
 
-const GAP_WORDS: Record<Gap, string> = {nan: 'NaN', posinf: '+∞', neginf: '−∞', zero: '0'};
-
-/** `exploding: NaN at steps 380–400`, for the lines that stop being numbers. */
-export function spanWords({run, spans}: Curve): string | null {
-  if (spans.length === 0) return null;
-  const told = spans.slice(0, 2).map(({gap, firstStep, lastStep, where}) => {
-    const [first, last] = [formatStep(firstStep), formatStep(lastStep)];
-    if (where === 'between') return `${GAP_WORDS[gap]} between steps ${first} and ${last}`;
-    return `${GAP_WORDS[gap]} ${where} ${stepWords(firstStep, lastStep)}`;
-  });
-  const more = spans.length > told.length ? `, and ${spans.length - told.length} more` : '';
-  return `${run}: ${told.join(', ')}${more}`;
-}
-
 /** The point of a curve that stands for a step, else the last one before it; -1 without one. */
-function pointAt({first, last}: Curve, step: number): number {
+export function pointAt({first, last}: Curve, step: number): number {
   const at = rowOf({last}, step);
   return at >= 0 && first[at] > step ? at - 1 : at;
 }
 
-/** The step that a readout is about, or those that a point there stands for. */
-export function readoutWords(curves: readonly Curve[], step: number): string {
-  for (const curve of curves) {
-    const at = pointAt(curve, step);
-    if (at >= 0 && step <= curve.last[at]) return stepWords(curve.first[at], curve.last[at]);
-  }
-  return stepWords(step, step);
+/** The rows of a curve of which a part lies in the window: the first of them, and the one after the last. */
+function rowsWithin({first, last}: Curve, window: Zoom): [from: number, to: number] {
+  if (last.length === 0) return [0, 0];
+  const {firstStep, lastStep} = window;
+  const from = rowOf({last}, firstStep);
+  const end = rowOf({last}, lastStep);
+  // The row that ends at the window's end or after it may begin after it.
+  return [last[from] < firstStep ? from + 1 : from, first[end] > lastStep ? end : end + 1];
 }
+
+const EVERYWHERE: Zoom = {firstStep: -Infinity, lastStep: Infinity};
 
 /**
- * What a curve says at a step, by the last record until then: its value or the mean of several, how far its band
- * reaches, and what is no number among them.
+ * The y range of a chart, with a little room: what the lines and their upper edges span in the window, lower edges by
+ * at most a factor of 1,000; of the whole lines where they have no point in it.
  */
-export function valueAt(curve: Curve, step: number): string {
-  const {last, low, high, spans} = curve;
-  const at = pointAt(curve, step);
-  if (at < 0) return '–';
-  const value = lineAt(curve, at);
-  const among = spanAt(curve, at, 'among');
-  const some =
-    among === undefined || value === GAP_WORDS[among.gap] ? '' : `, some ${GAP_WORDS[among.gap]}`;
-  const between = spans.find(
-    span => span.where === 'between' && span.firstStep < last[at] && last[at] <= span.lastStep,
-  );
-  const from = low?.[at] == null ? '' : formatNumber(low[at]);
-  const to = high?.[at] == null ? '' : formatNumber(high[at]);
-  const top = between === undefined ? to : GAP_WORDS[between.gap];
-  if (top === '' || (top === value && (from === '' || from === value))) return value + some;
-  return `${value} (${from === '' ? '' : `${from} `}to ${top})${some}`;
-}
-
-function lineAt(curve: Curve, at: number): string {
-  const value = curve.values[at];
-  if (value !== null) return formatNumber(value);
-  const span = spanAt(curve, at, 'at') ?? spanAt(curve, at, 'among');
-  return span === undefined ? '–' : GAP_WORDS[span.gap];
-}
-
-function spanAt({first, spans}: Curve, at: number, where: Span['where']): Span | undefined {
-  return spans.find(
-    span => span.where === where && span.firstStep <= first[at] && first[at] <= span.lastStep,
-  );
-}
-
-/**
- * What line and band mean, where that has to be said.
- *
- * @param wholes the same lines over the whole run: while these need the words, there are words at every zoom, and the
- *   page stays as high as it is.
- */
-export function bandWords(
-  band: string | undefined,
+export function valueRange(
   curves: readonly Curve[],
-  wholes: readonly Curve[],
-): string | null {
-  if (wholes.every(({high}) => high === null)) return null;
-  if (mostRecords(wholes) <= 1) return band ?? null;
-  const per = mostRecords(curves);
-  const line = per > 1 ? `Mean of up to ${formatStep(per)} records.` : 'Every record.';
-  const usual = per > 1 ? 'Band: from the smallest to the largest' : '';
-  return [line, band ?? usual].filter(Boolean).join(' ');
-}
-
-function mostRecords(curves: readonly Curve[]): number {
-  return curves.reduce((most, {per}) => Math.max(most, per), 0);
-}
-
-/** What no line shows: as exactly as it is drawn, or from elsewhere in the whole run. */
-export function allSpanWords(curves: readonly Curve[], wholes: readonly Curve[]): string[] {
-  const told = curves.map((curve, index) => spanWords(curve) ?? spanWords(wholes[index]));
-  return told.filter(words => words !== null);
-}
-
-/** What a chart shows, in words: of each run its first value, its last one and the highest, band included. */
-export function chartWords(title: string, curves: readonly Curve[]): string {
-  const told = curves.map(curve => {
-    const {run, first, last: ends, values, high} = curve;
-    const last = values.length - 1;
-    if (last < 0) return `${run} has no record`;
-    const numbers = [...values, ...(high ?? [])].filter(value => value !== null);
-    const top = numbers.reduce((most, value) => Math.max(most, value), -Infinity);
-    const highest = numbers.length > 0 ? `, highest ${formatNumber(top)}` : '';
-    const from = `${lineAt(curve, 0)} at step ${formatStep(first[0])}`;
-    return `${run} ${from} to ${lineAt(curve, last)} at step ${formatStep(ends[last])}${highest}`;
-  });
-  return [title, ...told].join('; ');
-}
-
-/** The y range of a chart: what the lines and their upper edges span, lower edges by at most a factor of 1,000. */
-export function valueRange(curves: readonly Curve[], scale: Scale): [low: number, high: number] {
+  scale: Scale,
+  window: Zoom = EVERYWHERE,
+): [low: number, high: number] {
   let low = Infinity;
   let high = -Infinity;
   for (const curve of curves) {
-    for (const points of [curve.values, curve.high ?? []]) {
-      for (const value of points) {
+    const [from, to] = rowsWithin(curve, window);
+    for (const points of [curve.values, curve.raw, curve.high]) {
+      for (let row = from; points !== null && row < to; row++) {
+        const value = points[row];
         if (value === null) continue;
-        low = Math.min(low, value);
-        high = Math.max(high, value);
+        if (value < low) low = value;
+        if (value > high) high = value;
       }
     }
   }
-  if (low > high) return scale === 'log' ? [0.1, 10] : [0, 1];
+  if (low > high) {
+    if (window !== EVERYWHERE) return valueRange(curves, scale);
+    return scale === 'log' ? [0.1, 10] : [0, 1];
+  }
+  const least = scale === 'log' ? low / 1000 : -Infinity;
   for (const curve of curves) {
-    for (const value of curve.low ?? [])
-      if (value !== null && value < low && (scale === 'linear' || value > low / 1000)) low = value;
+    const [from, to] = rowsWithin(curve, window);
+    for (let row = from; curve.low !== null && row < to; row++) {
+      const value = curve.low[row];
+      if (value !== null && value < low && value > least) low = value;
+    }
   }
   if (scale === 'log') {
     const room = Math.max(1.2, (high / low) ** 0.05);
     return [low / room, high * room];
   }
-  const room = (high - low) * 0.05 || Math.abs(high) / 2 || 1;
+  // A share or a number that is 0 all the time lies at the bottom of what it may be.
+  if (low === 0 && high === 0) return [-0.05, 1];
+  const room = (high - low) * 0.05 || Math.abs(high) / 2;
   return [low - room, high + room];
+}
+
+/** What a line shows in a window, as it is drawn. */
+export interface ShownCurve extends Look {
+  steps: number[];
+  values: Points;
+  raw: Points | null;
+  low: Points | null;
+  high: Points | null;
+  spans: Span[];
+}
+
+/** What the lines show in a window, for a picture: one point more on either side, as lines go on beyond the edge. */
+export function shownCurves(curves: readonly Curve[], window: Zoom): ShownCurve[] {
+  return curves.map(curve => {
+    const {label, color, dash, width, steps, values, raw, low, high, spans} = curve;
+    const [from, to] = rowsWithin(curve, window);
+    const within = <Entry>(entries: Entry[]): Entry[] =>
+      entries.slice(Math.max(0, from - 1), to + 1);
+    const part = (points: Points | null): Points | null => points && within(points);
+    const inside = ({firstStep, lastStep}: Span): boolean =>
+      lastStep >= window.firstStep && firstStep <= window.lastStep;
+    return {
+      label,
+      color,
+      dash,
+      width,
+      steps: within(steps),
+      values: within(values),
+      raw: part(raw),
+      low: part(low),
+      high: part(high),
+      spans: spans.filter(inside),
+    };
+  });
 }

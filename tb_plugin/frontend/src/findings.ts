@@ -36,13 +36,28 @@ export function statisticFor({rule, evidence}: Finding, run: Run): string | null
   return shows.find(name => run.statistics.includes(name)) ?? null;
 }
 
-/** `Critical: 2 findings since step 40`, or that there is none. What follows from a finding is not counted. */
-export function headline({findings, verdict}: Run): string {
+/** What a finding is known by within its run, also when it is told anew while the run grows. */
+export function findingKey({rule, layer}: Pick<Finding, 'rule' | 'layer'>): string {
+  return layer === null ? rule : `${rule} ${layer}`;
+}
+
+/** The first step that a finding is about; null without one. */
+export function firstBadStep({findings}: Pick<Run, 'findings'>): number | null {
+  if (findings.length === 0) return null;
+  return findings.reduce((step, finding) => Math.min(step, finding.firstStep), Infinity);
+}
+
+/** `Critical since step 40: exploding-gradient, with 2 consequences`, or that there is nothing. */
+export function headline(run: Run): string {
+  const {findings, verdict} = run;
   if (verdict === 'pending') return 'Not judged yet';
-  if (findings.length === 0) return 'Healthy: no finding';
-  const first = findings.reduce((step, finding) => Math.min(step, finding.firstStep), Infinity);
+  const first = firstBadStep(run);
+  if (first === null) return 'Healthy: no finding';
   const word = verdict.charAt(0).toUpperCase() + verdict.slice(1);
-  return `${word}: ${counted(findings.length, 'finding')} since step ${formatStep(first)}`;
+  const following = findings.reduce((count, {consequences}) => count + consequences.length, 0);
+  const what = findings.length === 1 ? findings[0].rule : counted(findings.length, 'finding');
+  const more = following === 0 ? '' : `, with ${counted(following, 'consequence')}`;
+  return `${word} since step ${formatStep(first)}: ${what}${more}`;
 }
 
 /** How the loss went: `Loss 2.31 → 0.08 over 400 steps, 41 of them recorded.` */

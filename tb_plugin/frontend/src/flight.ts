@@ -2,7 +2,7 @@
 
 import type {Finding, Flight, Run, Severity, Table} from './api.ts';
 import {counted, formatStep} from './format.ts';
-import {hasLayer} from './state.ts';
+import {hasLayer} from './selection.ts';
 
 /** A step with a line of its own in a chart. */
 export interface Mark {
@@ -62,17 +62,34 @@ export function stepsTogether(tables: readonly Table[]): number[] {
 /** The findings that begin within the steps: of a run those of one rule and step together, whatever their layers. */
 export function flightMarks(runs: readonly Run[], steps: readonly number[]): Mark[] {
   const inside = new Set(steps);
-  return runs.flatMap(run => {
-    const begun = run.findings.filter(({firstStep}) => inside.has(firstStep));
-    const alike = ({rule, firstStep}: Finding): Finding[] =>
-      begun.filter(other => other.rule === rule && other.firstStep === firstStep);
-    const firsts = begun.filter(finding => alike(finding)[0] === finding);
-    return firsts.map(first => ({
-      step: first.firstStep,
-      severity: first.severity,
-      words: `${run.name}: ${first.rule} ${place(first, alike(first).length - 1)}`,
-    }));
-  });
+  return runs.flatMap(run =>
+    marksOf(
+      run,
+      run.findings.filter(({firstStep}) => inside.has(firstStep)),
+    ),
+  );
+}
+
+/**
+ * What went wrong first in a run, of `layers` those that concern one of them or no layer at all; consequences are left
+ * out.
+ */
+export function causeMarks(run: Run | null, layers: readonly string[] | null): Mark[] {
+  if (run === null) return [];
+  const concern = ({layer}: Finding): boolean =>
+    layers === null || layer === null || layers.includes(layer);
+  return marksOf(run, run.findings.filter(concern));
+}
+
+function marksOf(run: Run, findings: readonly Finding[]): Mark[] {
+  const alike = ({rule, firstStep}: Finding): Finding[] =>
+    findings.filter(other => other.rule === rule && other.firstStep === firstStep);
+  const firsts = findings.filter(finding => alike(finding)[0] === finding);
+  return firsts.map(first => ({
+    step: first.firstStep,
+    severity: first.severity,
+    words: `${run.name}: ${first.rule} ${place(first, alike(first).length - 1)}`,
+  }));
 }
 
 /** `in dense/kernel and 3 other layers at step 400`. */

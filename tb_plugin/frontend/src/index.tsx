@@ -13,5 +13,6 @@ export function render(): void {
   const root = document.createElement('div');
   document.body.append(root);
   document.documentElement.lang = 'en';
+  document.title = 'Optimizer health';
   mount(<App />, root);
 }

@@ -1,8 +1,9 @@
 /** Where the heat map's rows and steps lie, in CSS pixels, and back. Pure. */
 
-import type {Layer, Table} from './api.ts';
+import type {Table} from './api.ts';
 import {linearTicks} from './scale.ts';
 import {rowStart} from './table.ts';
+import type {Row} from './tree.ts';
 import type {Zoom} from './zoom.ts';
 
 /** The steps after `low` up to `high` across `width`, `rows` layers of `rowHeight` downwards. */
@@ -17,23 +18,40 @@ export interface Layout {
 const TALLEST_ROW = 20;
 const LOWEST_ROW = 3;
 const READABLE_ROW = 14;
-const WANTED_HEIGHT = 480;
-const HIGHEST_MAP = 620;
+/** Rows as high as this have a line between them, and show a spike above what was recorded. */
+export const GAP_ROW = 8;
+/** A row's name: the height of its line, and so many letters at most. */
+export const LINE_HEIGHT = 14;
+export const LABEL_LENGTH = 32;
+/** Room for a step below the map. */
+export const TICK_WIDTH = 64;
+/** What a map takes of the page: a wanted height, and the most, beyond which its rows scroll. */
+const HEIGHTS = {alone: [480, 620], stacked: [340, 360]} as const;
 
-/** Rows share a height that fits the screen, unless `tall` asks for rows that have room for a label each. */
-export function rowHeight(rows: number, tall: boolean): number {
-  const fitting = Math.floor(WANTED_HEIGHT / Math.max(1, rows));
-  return Math.max(tall ? READABLE_ROW : LOWEST_ROW, Math.min(TALLEST_ROW, fitting));
+/** Whether a map has the page for itself, or another one below it. */
+export type Room = keyof typeof HEIGHTS;
+
+/** Rows share a height that fits the screen, with room for a label each where that fits, too, or `tall` asks for it. */
+export function rowHeight(rows: number, tall: boolean, room: Room = 'alone'): number {
+  const [wanted, most] = HEIGHTS[room];
+  const fitting = Math.floor(wanted / Math.max(1, rows));
+  const readable = tall || rows * READABLE_ROW <= most;
+  return Math.max(readable ? READABLE_ROW : LOWEST_ROW, Math.min(TALLEST_ROW, fitting));
 }
 
 /** What the rows take on the page: no more than the screen has; beyond it they scroll. */
-export function mapHeight(rows: number, tall: boolean): number {
-  return Math.min(HIGHEST_MAP, rows * rowHeight(rows, tall));
+export function mapHeight(rows: number, tall: boolean, room: Room = 'alone'): number {
+  return Math.min(HEIGHTS[room][1], rows * rowHeight(rows, tall, room));
 }
 
 /** Whether every row has room for its label without `tall`. */
-export function labelled(rows: number): boolean {
-  return rowHeight(rows, false) >= READABLE_ROW;
+export function labelled(rows: number, room: Room = 'alone'): boolean {
+  return rowHeight(rows, false, room) >= READABLE_ROW;
+}
+
+/** What a spike takes of a row from its top: all of it where that is too low for more. */
+export function crestHeight(height: number): number {
+  return height < GAP_ROW ? height : height / 3;
 }
 
 /** Rows are drawn in blocks of so many, one more on either side of what is seen: a scroll by less draws nothing. */
@@ -109,22 +127,39 @@ export function labelTop(row: number, rows: number, height: number, lineHeight: 
   return Math.max(-OVERHANG, Math.min(rows * height - lineHeight + OVERHANG, centred));
 }
 
-/** The rows that get a label when there is not room for all: the first of each layer, then whatever still fits. */
-export function labelRows(layers: readonly Layer[], height: number, lineHeight: number): number[] {
-  const top = (row: number): number => labelTop(row, layers.length, height, lineHeight);
+/** The rows that get a label: all, or where there is no room for it blocks, and the first of each layer where these fit. */
+export function labelRows(
+  rows: readonly Pick<Row, 'kind' | 'depth' | 'leads'>[],
+  height: number,
+  lineHeight: number,
+): number[] {
+  if (height >= lineHeight) return [...rows.keys()];
+  const tops = rows.map((_, row) => labelTop(row, rows.length, height, lineHeight));
   // Labels at the ends are moved inwards, by no more than a line.
   const near = Math.ceil((2 * lineHeight) / height);
   const taken = new Set<number>();
   const place = (row: number): void => {
     for (let other = row - near; other <= row + near; other++)
-      if (taken.has(other) && Math.abs(top(other) - top(row)) < lineHeight) return;
+      if (taken.has(other) && Math.abs(tops[other] - tops[row]) < lineHeight) return;
     taken.add(row);
   };
-  layers.forEach((layer, row) => {
-    if (row === 0 || layers[row - 1].group !== layer.group) place(row);
-  });
-  layers.forEach((_, row) => place(row));
+  const rankOf = (row: number): number => (rows[row].kind === 'block' ? rows[row].depth : Infinity);
+  const leading = [...rows.keys()].filter(row => rows[row].leads);
+  for (const row of leading.sort((one, other) => rankOf(one) - rankOf(other) || one - other))
+    place(row);
   return [...taken].sort((one, other) => one - other);
+}
+
+/** How far to scroll so that a row is in view: to where it is now, if it is. */
+export function scrolledTo(
+  {rowHeight: height}: Layout,
+  row: number,
+  top: number,
+  mapHeight: number,
+): number {
+  const [above, below] = [row * height, (row + 1) * height];
+  if (above < top) return above;
+  return below > top + mapHeight ? below - mapHeight : top;
 }
 
 /** The steps at which the axis is labelled: round ones, about `labelWidth` apart, with room for the label. */

@@ -1,56 +1,193 @@
-/** The tables that the lines of the shown runs are drawn from. Pure. */
+/** The lines of the charts: of the shown runs, and of the overlaid layers of each; and the tables for them. Pure. */
 
-import type {Run, Table} from './api.ts';
-import {curveOf, valueRange, type Curve, type Shown} from './curves.ts';
+import {layerUrl, type Run, type Scale, type Table} from './api.ts';
+import type {Also} from './charts.ts';
+import {curveOf, type Curve, type Look, type Shown} from './curves.ts';
+import {depthColors, layerColors} from './hues.ts';
 import {errorOf, tableOf, wholeOf} from './levels.ts';
-import {runColor} from './palette.ts';
+import {hasLayer, runColors, selectedRun, shownRuns} from './selection.ts';
+import {smoothedCurve} from './smoothing.ts';
 import type {State} from './state.ts';
 
-/** One run's table, as fine as it is there for the zoom, and the whole of it; both null until it is there. */
-export interface Line {
+/** The table of a run or of a layer, as fine as it is there for the zoom, and the whole of it; null until they are there. */
+export interface Line extends Look {
   run: Run;
-  color: string;
+  /** Null for what a step has one number of. */
+  layer: string | null;
+  url: string;
   table: Table | null;
   whole: Table | null;
   error: string | null;
 }
 
-export function linesOf(
-  {overview, shown, tables, zoom, dark}: State,
-  urlOf: (run: Run) => string,
-): Line[] {
-  return (overview?.runs ?? []).flatMap((run, index) => {
-    if (!shown.has(run.name)) return [];
-    const entry = tables.get(urlOf(run));
-    const [table, whole] = [tableOf(entry, zoom), wholeOf(entry)];
-    return [{run, color: runColor(index, dark), table, whole, error: errorOf(entry)}];
+export const SOLID: readonly number[] = [];
+/** How further runs are drawn when colours tell layers apart. */
+const DASHES: readonly (readonly number[])[] = [
+  [9, 4],
+  [2, 3],
+  [9, 3, 2, 3],
+  [5, 2],
+  [9, 3, 2, 3, 2, 3],
+  [14, 4],
+];
+/** How the second statistic of a chart is drawn. */
+export const ALSO_DASH: readonly number[] = [4, 3];
+
+const WIDTH = 1.5;
+/** Of more lines than `MANY`. */
+const NARROW_WIDTH = 1.2;
+const MANY = 16;
+
+/** The lines of the shown runs, each in its run's colour. */
+export function linesOf(state: State, urlOf: (run: Run) => string): Line[] {
+  const colors = runColors(state);
+  return shownRuns(state).map(run => {
+    const look = {label: run.name, color: colors.get(run.name) ?? '', dash: SOLID, width: WIDTH};
+    return {run, layer: null, ...look, ...tablesOf(state, urlOf(run))};
   });
 }
 
-/** A chart's curves, the same over the whole runs, and the values that there is room for: those of the whole runs. */
+function tablesOf(
+  {tables, zoom}: State,
+  url: string,
+): Pick<Line, 'url' | 'table' | 'whole' | 'error'> {
+  const entry = tables.get(url);
+  return {url, table: tableOf(entry, zoom), whole: wholeOf(entry), error: errorOf(entry)};
+}
+
+/** What tells the lines of the layer view apart: runs by colour or dash, layers by colour. */
+export interface LayerLooks {
+  /** With one layer the colour is the run's, with more the layer's. */
+  several: boolean;
+  runs: readonly {run: Run; color: string; dash: readonly number[]}[];
+  layers: ReadonlyMap<string, string>;
+  /** The colours of many layers, from the model's first to its last one. */
+  depths: readonly string[];
+}
+
+export function layerLooks(state: State): LayerLooks {
+  const {layers, dark} = state;
+  const shown = shownRuns(state);
+  const selected = selectedRun(state);
+  const first = shown.find(run => run === selected) ?? shown[0];
+  const several = layers.length > 1;
+  const colors = runColors(state);
+  const others = shown.filter(run => run !== first);
+  const all = (selected ?? first)?.layers.map(({name}) => name) ?? [];
+  return {
+    several,
+    runs: shown.map(run => ({
+      run,
+      color: colors.get(run.name) ?? '',
+      dash: !several || run === first ? SOLID : DASHES[others.indexOf(run) % DASHES.length],
+    })),
+    layers: several ? layerColors(layers, all, dark) : new Map(),
+    depths: depthColors(dark),
+  };
+}
+
+/** A line of each overlaid layer of each shown run that has it. */
+export function layerLines(state: State): Line[] {
+  const {several, runs, layers} = layerLooks(state);
+  const pairs = state.layers.flatMap(layer =>
+    runs.filter(({run}) => hasLayer(run, layer)).map(look => ({...look, layer})),
+  );
+  const width = pairs.length > MANY ? NARROW_WIDTH : WIDTH;
+  return pairs.map(({run, layer, dash, color}) => ({
+    run,
+    layer,
+    label: several ? labelOf(run, layer, runs.length) : run.name,
+    color: layers.get(layer) ?? color,
+    dash,
+    width,
+    ...tablesOf(state, layerUrl(run.name, layer)),
+  }));
+}
+
+/** `run · layer`, wherever both matter. */
+function labelOf({name}: Run, layer: string, runs: number): string {
+  return runs > 1 ? `${name} · ${layer}` : layer;
+}
+
+/** A chart's curves, and the same over the whole runs. */
 export interface Drawn {
   curves: Curve[];
   wholes: Curve[];
-  range: [low: number, high: number];
+}
+
+/** What a chart draws of its lines. */
+export interface Show extends Shown {
+  also?: Also | undefined;
 }
 
 /** @param namesOf the columns of a run's table; a table that has others is an older one, and is left out. */
 export function drawn(
   lines: readonly Line[],
-  show: Shown,
+  show: Show,
   namesOf: (run: Run) => readonly string[],
 ): Drawn {
   const curves: Curve[] = [];
   const wholes: Curve[] = [];
-  for (const {run, color, table, whole} of lines) {
-    const names = namesOf(run);
-    const curve = (from: Table | null): Curve | null =>
-      from?.columns === names.length ? curveOf(run, color, from, names, show) : null;
-    const all = curve(whole);
-    const part = table === whole ? all : curve(table);
-    if (all === null || part === null) continue;
-    curves.push(part);
-    wholes.push(all);
+  const {also, scale} = show;
+  for (const line of lines) {
+    const main = pairOf(line, look(line), show, namesOf(line.run));
+    if (main === null) continue;
+    const second = also && alsoOf(line, also, scale, namesOf(line.run));
+    const pairs = second && differs(second.whole, main.whole) ? [main, second] : [main];
+    curves.push(...pairs.map(({part}) => part));
+    wholes.push(...pairs.map(({whole}) => whole));
   }
-  return {curves, wholes, range: valueRange(wholes, show.scale)};
+  return {curves, wholes};
+}
+
+/** The same with smoothed lines. */
+export function smoothedDrawn({curves, wholes}: Drawn, weight: number): Drawn {
+  const smooth = (curve: Curve): Curve => smoothedCurve(curve, weight);
+  return {curves: curves.map(smooth), wholes: wholes.map(smooth)};
+}
+
+interface Pair {
+  part: Curve;
+  whole: Curve;
+}
+
+function look({label, color, dash, width}: Line): Look {
+  return {label, color, dash, width};
+}
+
+/** The curve of a line for the window, and that of the whole run. */
+function pairOf(
+  {run, layer, table, whole}: Line,
+  looks: Look,
+  show: Shown,
+  names: readonly string[],
+): Pair | null {
+  const curve = (from: Table | null): Curve | null =>
+    from?.columns === names.length
+      ? curveOf(run, looks, from, names, show, layer ?? '')
+      : null;
+  const all = curve(whole);
+  const part = table === whole ? all : curve(table);
+  return all === null || part === null ? null : {part, whole: all};
+}
+
+function alsoOf(
+  line: Line,
+  {name, words}: Also,
+  scale: Scale,
+  names: readonly string[],
+): Pair | null {
+  const looks = {...look(line), label: `${line.label} · ${words}`, dash: ALSO_DASH, width: 1.2};
+  return pairOf(line, looks, {name, low: null, high: null, scale}, names);
+}
+
+/** Beyond this part of a value the one is not the other, rounded otherwise. */
+const ROUNDED = 1e-5;
+
+function differs({values: one}: Curve, {values: other}: Curve): boolean {
+  return one.some((value, row) => {
+    const against = other[row];
+    if (value === null || against === null) return value !== against;
+    return Math.abs(value - against) > ROUNDED * Math.abs(against);
+  });
 }

@@ -28,6 +28,27 @@ export const VIRIDIS = [
   '#fde725',
 ];
 
+/**
+ * Eleven control points from blue over grey to brown, for differences around zero. Our own, after vik (Crameri, 2018,
+ * Scientific colour maps, https://doi.org/10.5281/zenodo.1243862): even steps in lightness to both sides, L* 92 in the
+ * middle and 40 at the ends, so that equal cells stand out from the white card (#fff, L* 100) and extreme ones from the
+ * dark card (#424242, L* 28). Blue and brown differ to colour-blind eyes, too, and keep clear of the colours in `MARKS`
+ * but for zero's, which a scale around zero has no use for.
+ */
+export const DIVERGING = [
+  '#1b5cb6',
+  '#6272c6',
+  '#918bd1',
+  '#b5a7d9',
+  '#d3c6e0',
+  '#e8e7e4',
+  '#d9c8bc',
+  '#caa793',
+  '#bb876e',
+  '#ab664d',
+  '#9a4431',
+];
+
 /** What is no number on the scale has a colour that viridis never takes, and a pattern for eyes that see no hue. */
 export type Special = 'zero' | 'nan' | 'posinf' | 'neginf';
 

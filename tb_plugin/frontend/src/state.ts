@@ -1,32 +1,50 @@
 /** The panel's whole state and the one function that changes it. Pure: the components fetch, this file decides what. */
 
-import {
-  flightUrl,
-  layerUrl,
-  statisticUrl,
-  type Finding,
-  type Flight,
-  type Overview,
-  type Run,
-  type Scale,
-  type Table,
-} from './api.ts';
-import {statisticFor, worstRun} from './findings.ts';
-import {
-  asksFor,
-  withAsk,
-  withFailure,
-  withRetry,
-  withTable,
-  type Ask,
-  type Entry,
-  type Source,
-} from './levels.ts';
+import type {Finding, Overview, Scale, Table} from './api.ts';
+import {findingKey, statisticFor, worstRun} from './findings.ts';
+import {withAsk, withFailure, withRetry, withTable, type Ask, type Entry} from './levels.ts';
+import {outOfHearing} from './muting.ts';
 import {unsettled} from './overview.ts';
+import type {Sort, TableView} from './runtable.ts';
+import {hasLayer, runNamed, selectedRun} from './selection.ts';
+import {neededSources} from './sources.ts';
 import type {Zoom} from './zoom.ts';
 
-export interface State {
+/** What the user chose to look at: what the address of a view holds. */
+export interface Choices {
+  run: string | null;
+  /** The runs drawn in the curves. */
+  shown: ReadonlySet<string>;
+  /** The overview of the runs: which are listed, and how. */
+  table: TableView;
+  statistic: string;
+  /** The layers drawn in the curves, the first selected first. */
+  layers: readonly string[];
+  step: number | null;
+  zoom: Zoom | null;
+  /** Whether all variables of a Keras layer, such as kernel and bias, share a row of the heat map. */
+  together: boolean;
+  /** The blocks of the heat map that are one row each; null until the user closes or opens one. */
+  collapsed: ReadonlySet<string> | null;
+  /** The run beside the selected one. */
+  compared: string | null;
+  /** Whether the heat map shows what the compared run differs by, instead of both. */
+  difference: boolean;
+  /** Of the curves: 0 draws them as they are, 0.99 hardly leaves a bend. */
+  smoothing: number;
+  /** Where a chart's scale is not its own, by the name of its statistic. */
+  scales: ReadonlyMap<string, Scale>;
+  tallRows: boolean;
+  allFindings: boolean;
+  /** The findings of the selected run that are told in full, by their keys; null for the first of them. */
+  open: ReadonlySet<string> | null;
+}
+
+export interface State extends Choices {
   dark: boolean;
+  /** As the server told it. */
+  told: Overview | null;
+  /** Without the findings that are muted: what the page is about. */
   overview: Overview | null;
   error: string | null;
   /** By the address of their source. */
@@ -35,89 +53,131 @@ export interface State {
   pixels: number;
   /** Whether the run is the user's choice, or all were judged: from then on it stays. */
   settled: boolean;
-  run: string | null;
-  /** The runs drawn in the curves. */
-  shown: ReadonlySet<string>;
-  statistic: string;
-  layer: string | null;
-  step: number | null;
-  zoom: Zoom | null;
-  lossScale: Scale;
-  tallRows: boolean;
-  allFindings: boolean;
+  /** Whether the user has chosen anything: before, a view has no address of its own. */
+  touched: boolean;
+  /** All runs that were ever there, in the order in which they were first seen: it decides their colours. */
+  order: readonly string[];
+  /** The findings that shall not be told any more. */
+  muted: ReadonlySet<string>;
   /** Counts the jumps from a card to the heat map, which scrolls into view at each. */
   jumps: number;
 }
 
 export type Action =
   | {type: 'dark'; dark: boolean}
-  | {type: 'overview'; overview: Overview}
+  | {type: 'overview'; overview: Overview; order?: readonly string[]}
   | {type: 'overview-failed'; error: string}
   | {type: 'pixels'; pixels: number}
   | {type: 'asked'; asks: readonly Ask[]}
   | {type: 'received'; ask: Ask; table: Table}
   | {type: 'failed'; ask: Ask; error: string}
   | {type: 'retry'; url: string}
+  | {type: 'view'; choices: Partial<Choices>}
   | {type: 'run'; run: string}
   | {type: 'toggle'; run: string}
+  | {type: 'show'; runs: readonly string[]; shown: boolean}
+  | {type: 'pin'; run: string}
+  | {type: 'filter'; filter: string}
+  | {type: 'sort'; sort: Sort | null}
   | {type: 'statistic'; statistic: string}
-  | {type: 'layer'; layer: string | null}
+  | {type: 'layers'; layers: readonly string[]}
+  | {type: 'toggle-layers'; layers: readonly string[]}
   | {type: 'step'; step: number}
-  | {type: 'place'; layer: string | null; step: number}
+  | {type: 'place'; layers: readonly string[]; step: number}
   | {type: 'finding'; finding: Finding}
+  | {type: 'open'; key: string; open: boolean}
+  | {type: 'mute'; keys: readonly string[]; muted: boolean}
   | {type: 'zoom'; zoom: Zoom | null}
-  | {type: 'loss-scale'; scale: Scale}
+  | {type: 'together'; together: boolean}
+  | {type: 'collapse'; collapsed: ReadonlySet<string>}
+  | {type: 'compare'; run: string | null}
+  | {type: 'difference'; difference: boolean}
+  | {type: 'smoothing'; smoothing: number}
+  | {type: 'scale'; name: string; scale: Scale}
   | {type: 'tall-rows'; tall: boolean}
   | {type: 'all-findings'; all: boolean};
 
 const MOST_SHOWN = 7;
-const FIRST_STATISTIC = 'gradient_norm';
-/** Rows wanted of a curve's table: curves are narrower than the heat map, and there are seven in a chart. */
-const CURVE_PIXELS = 512;
+export const FIRST_STATISTIC = 'gradient_norm';
 /** Sources whose tables are kept though nothing shows them: what is looked at again is there at once. */
-const MOST_SPARE = 6;
+const MOST_SPARE = 8;
 
 /** Rows wanted of a heat map on a page so many device pixels wide: one of few numbers, so that few widths fetch anew. */
 export function mapPixels(pageWidth: number): number {
   return pageWidth <= 1536 ? 1024 : 2048;
 }
 
-export function initialState(dark: boolean, pixels: number): State {
+export const FIRST_CHOICES: Choices = {
+  run: null,
+  shown: new Set(),
+  table: {filter: '', sort: null, pinned: new Set()},
+  statistic: FIRST_STATISTIC,
+  layers: [],
+  step: null,
+  zoom: null,
+  together: false,
+  collapsed: null,
+  compared: null,
+  difference: false,
+  smoothing: 0,
+  scales: new Map([['loss', 'log']]),
+  tallRows: false,
+  allFindings: false,
+  open: null,
+};
+
+export function initialState(
+  dark: boolean,
+  pixels: number,
+  muted: ReadonlySet<string> = new Set(),
+): State {
   return {
+    ...FIRST_CHOICES,
     dark,
+    told: null,
     overview: null,
     error: null,
     tables: new Map(),
     pixels,
     settled: false,
-    run: null,
-    shown: new Set(),
-    statistic: FIRST_STATISTIC,
-    layer: null,
-    step: null,
-    zoom: null,
-    lossScale: 'log',
-    tallRows: false,
-    allFindings: false,
+    touched: false,
+    order: [],
+    muted,
     jumps: 0,
   };
 }
 
 /** What a user does to a page that may still change its run by itself. */
-const CHOICES: readonly Action['type'][] = [
+const ABOUT_THE_RUN: readonly Action['type'][] = [
   'run',
   'statistic',
-  'layer',
+  'layers',
+  'toggle-layers',
   'step',
   'place',
   'finding',
+  'open',
   'zoom',
   'toggle',
+  'show',
+  'compare',
+];
+/** What no user does. */
+const BY_ITSELF: readonly Action['type'][] = [
+  'dark',
+  'overview',
+  'overview-failed',
+  'pixels',
+  'asked',
+  'received',
+  'failed',
 ];
 
 export function reduceState(state: State, action: Action): State {
   const next = reduced(state, action);
-  return next.settled || !CHOICES.includes(action.type) ? next : {...next, settled: true};
+  const settled = next.settled || ABOUT_THE_RUN.includes(action.type);
+  const touched = next.touched || !BY_ITSELF.includes(action.type);
+  return settled === next.settled && touched === next.touched ? next : {...next, settled, touched};
 }
 
 function reduced(state: State, action: Action): State {
@@ -125,7 +185,7 @@ function reduced(state: State, action: Action): State {
     case 'dark':
       return {...state, dark: action.dark};
     case 'overview':
-      return withOverview(state, action.overview);
+      return withOverview(state, action.overview, action.order ?? []);
     case 'overview-failed':
       return {...state, error: action.error};
     case 'pixels':
@@ -140,110 +200,127 @@ function reduced(state: State, action: Action): State {
       );
     case 'retry':
       return withEntry(state, action.url, withRetry);
+    case 'mute':
+      return withMuted(state, action.keys, action.muted);
     case 'run':
       return withRun(
-        {...state, zoom: null, allFindings: false, shown: new Set([...state.shown, action.run])},
+        {...state, allFindings: false, open: null, shown: new Set([...state.shown, action.run])},
         action.run,
       );
-    case 'toggle':
-      return {...state, shown: toggled(state.shown, action.run)};
-    case 'statistic':
-      return {...state, statistic: action.statistic};
-    case 'layer':
-      return {...state, layer: action.layer};
-    case 'step':
-      return {...state, step: action.step};
-    case 'place':
-      return {...state, layer: action.layer, step: action.step};
     case 'finding':
       return withFinding(state, action.finding);
-    case 'zoom':
-      return {...state, zoom: action.zoom};
-    case 'loss-scale':
-      return {...state, lossScale: action.scale};
-    case 'tall-rows':
-      return {...state, tallRows: action.tall};
-    case 'all-findings':
-      return {...state, allFindings: action.all};
+    case 'view':
+      return withView(state, action.choices);
+    default:
+      return {...state, ...chosen(state, action)};
   }
 }
 
-export function selectedRun(state: State): Run | null {
-  return state.overview?.runs.find(run => run.name === state.run) ?? null;
+/** What an action changes of the choices, where it changes nothing else. */
+function chosen(state: State, action: Action): Partial<State> {
+  const {table, layers} = state;
+  switch (action.type) {
+    case 'toggle':
+      return {shown: toggled(state.shown, action.run)};
+    case 'show':
+      return {shown: shownWith(state.shown, action.runs, action.shown)};
+    case 'pin':
+      return {table: {...table, pinned: toggled(table.pinned, action.run)}};
+    case 'filter':
+      return {table: {...table, filter: action.filter}};
+    case 'sort':
+      return {table: {...table, sort: action.sort}};
+    case 'statistic':
+      return {statistic: action.statistic};
+    case 'layers':
+      return {layers: action.layers};
+    case 'toggle-layers':
+      return {layers: layersWith(layers, action.layers)};
+    case 'step':
+      return {step: action.step};
+    case 'place':
+      return {layers: action.layers, step: action.step};
+    case 'open':
+      return {open: shownWith(openFindings(state), [action.key], action.open)};
+    case 'zoom':
+      return {zoom: action.zoom};
+    case 'together':
+      return {together: action.together};
+    case 'collapse':
+      return {collapsed: action.collapsed};
+    case 'compare':
+      return {compared: action.run, difference: state.difference && action.run !== null};
+    case 'difference':
+      return {difference: action.difference};
+    case 'smoothing':
+      return {smoothing: action.smoothing};
+    case 'scale':
+      return {scales: new Map(state.scales).set(action.name, action.scale)};
+    case 'tall-rows':
+      return {tallRows: action.tall};
+    case 'all-findings':
+      return {allFindings: action.all};
+    default:
+      return {};
+  }
 }
 
-/** The runs drawn in the curves, in the order of the list. */
-export function shownRuns(state: State): Run[] {
-  return state.overview?.runs.filter(run => state.shown.has(run.name)) ?? [];
+/** The findings of the selected run that are told in full. */
+export function openFindings(state: State): ReadonlySet<string> {
+  if (state.open !== null) return state.open;
+  const first = selectedRun(state)?.findings[0];
+  return new Set(first === undefined ? [] : [findingKey(first)]);
 }
 
-/** The tables that the page shows now: the heat map's, and of each shown run what its curves are drawn from. */
-export function neededSources(state: State): Source[] {
-  const run = selectedRun(state);
-  const map =
-    run === null ? [] : [source(run, statisticUrl(run.name, state.statistic), state.pixels)];
-  return [...map, ...shownRuns(state).flatMap(other => curveSources(other, state.layer))];
+/** Takes a view as its address says it; what that leaves out is as at first. */
+function withView(state: State, choices: Partial<Choices>): State {
+  const usual = {...FIRST_CHOICES, run: state.run, shown: usuallyShown(state)};
+  const settled = state.settled || choices.run != null;
+  const next = {...state, ...usual, ...choices, settled};
+  return next.run === null ? next : withRun(next, next.run);
 }
 
-function curveSources(run: Run, layer: string | null): Source[] {
-  const {name, flight} = run;
-  const urls: string[] = [];
-  if (run.lastLoss !== null) urls.push(statisticUrl(name, 'loss'));
-  urls.push(statisticUrl(name, 'learning_rate'));
-  if (run.lossScaled) urls.push(statisticUrl(name, 'loss_scale'));
-  if (layer !== null && hasLayer(run, layer)) urls.push(layerUrl(name, layer));
-  const curves = urls.map(url => source(run, url, CURVE_PIXELS));
-  return flight === null ? curves : [...curves, flightSource(run, flight)];
+/** The runs drawn in the curves before the user chooses. */
+export function usuallyShown({overview}: Pick<State, 'overview'>): ReadonlySet<string> {
+  return new Set(overview?.runs.slice(0, MOST_SHOWN).map(({name}) => name));
 }
 
-function source(run: Run, url: string, pixels: number): Source {
-  const {records, lastStep} = run;
-  return {url, version: versionOf(run), records, lastStep, pixels};
-}
-
-/** A flight record has no levels of detail, and is not added to but written anew. */
-function flightSource(run: Run, {firstStep, lastStep, updates}: Flight): Source {
-  const version = [versionOf(run), firstStep, lastStep, updates].join(' ');
-  return {url: flightUrl(run.name), version, records: updates, lastStep, pixels: null};
-}
-
-function versionOf({origin, generation}: Run): string {
-  return `${origin} ${generation}`;
-}
-
-/** What to ask the server for now. */
-export function missingAsks(state: State): Ask[] {
-  return neededSources(state).flatMap(needed =>
-    asksFor(needed, state.tables.get(needed.url), state.zoom),
-  );
-}
-
-export function hasLayer(run: Run, layer: string): boolean {
-  return run.layers.some(({name}) => name === layer);
-}
-
-function withOverview(state: State, overview: Overview): State {
-  if (overview === state.overview) return state.error === null ? state : {...state, error: null};
+function withOverview(state: State, told: Overview, seen: readonly string[]): State {
+  if (told === state.told) return state.error === null ? state : {...state, error: null};
+  const overview = outOfHearing(told, state.muted);
   const shown = shownAfter(state, overview);
   const settled = state.settled || (overview.runs.length > 0 && !unsettled(overview));
-  const next = {...state, overview, error: null, shown, settled};
-  const current = overview.runs.find(run => run.name === state.run);
-  const kept = current !== undefined && state.settled ? current : worstRun(overview);
+  const order = orderAfter(state.order, [...seen, ...told.runs.map(({name}) => name)]);
+  const next = {...state, told, overview, order, error: null, shown, settled};
+  const current = runNamed(next, state.run);
+  // A run that the address of the view names may still have to be read.
+  if (current === null && state.settled && state.run !== null && overview.loading !== null)
+    return next;
+  const kept = current !== null && state.settled ? current : worstRun(overview);
   if (kept === null) return {...next, run: null, tables: new Map()};
   const asLeft = state.settled && kept.name === state.run;
-  const chosen = withRun(
+  const taken = withRun(
     asLeft ? next : {...next, shown: new Set([...shown, kept.name])},
     kept.name,
   );
-  // A run that began anew may end before the window that was looked at.
-  const ended = state.zoom !== null && state.zoom.firstStep > kept.lastStep;
-  return {...chosen, zoom: ended ? null : state.zoom, tables: withoutSpare(chosen)};
+  return {...taken, tables: withoutSpare(taken)};
+}
+
+/** A run keeps the place that it got when it was first seen, also when it is gone. */
+function orderAfter(order: readonly string[], names: readonly string[]): readonly string[] {
+  const known = new Set(order);
+  const added = [...new Set(names)].filter(name => !known.has(name));
+  return added.length === 0 ? order : [...order, ...added];
 }
 
 /** The first runs, until there is a choice of the user's to keep; then new runs are added while there is room. */
-function shownAfter({overview: before, shown, settled}: State, {runs}: Overview): Set<string> {
+function shownAfter(state: State, {runs, loading}: Overview): ReadonlySet<string> {
+  const {overview: before, shown, settled, touched} = state;
   const names = runs.map(({name}) => name);
-  if (!settled) return new Set(names.slice(0, MOST_SHOWN));
+  const said = before === null && shown.size > 0;
+  if (!settled && !said) return new Set(names.slice(0, MOST_SHOWN));
+  // What the address of the view names may still have to be read.
+  if (touched && (said || loading !== null)) return shown;
   const known = new Set(before?.runs.map(({name}) => name));
   const kept = names.filter(name => shown.has(name));
   const added = names.filter(name => !known.has(name));
@@ -258,18 +335,24 @@ function withoutSpare(state: State): Map<string, Entry> {
   return new Map([...state.tables].filter(([url]) => !gone.has(url)));
 }
 
-/** Takes a run, and what it has of the selected layer and statistic. */
+/** Takes a run, and what it has of the selected layers, statistic, step and window. */
 function withRun(state: State, name: string): State {
-  const run = state.overview?.runs.find(other => other.name === name);
-  if (run === undefined) return state;
+  const run = runNamed(state, name);
+  if (run === null) return state;
+  const {statistic, step, zoom} = state;
   const fallback = run.statistics.includes(FIRST_STATISTIC)
     ? FIRST_STATISTIC
     : (run.statistics[0] ?? FIRST_STATISTIC);
+  const layers = state.layers.filter(layer => hasLayer(run, layer));
   return {
     ...state,
     run: name,
-    statistic: run.statistics.includes(state.statistic) ? state.statistic : fallback,
-    layer: state.layer !== null && hasLayer(run, state.layer) ? state.layer : null,
+    statistic: run.statistics.includes(statistic) ? statistic : fallback,
+    // The same object where nothing of it changes, so that nothing is drawn again.
+    layers: layers.length === state.layers.length ? state.layers : layers,
+    step: step !== null && step > run.lastStep ? null : step,
+    // A run that began anew, or another one, may end before the window that was looked at.
+    zoom: zoom !== null && zoom.firstStep > run.lastStep ? null : zoom,
   };
 }
 
@@ -281,11 +364,17 @@ function withFinding(state: State, finding: Finding): State {
   return {
     ...state,
     statistic: (run === null ? null : statisticFor(finding, run)) ?? state.statistic,
-    layer: finding.layer,
+    layers: finding.layer === null ? [] : [finding.layer],
     step: finding.firstStep,
     zoom: outside ? null : zoom,
     jumps: state.jumps + 1,
   };
+}
+
+function withMuted(state: State, keys: readonly string[], silent: boolean): State {
+  const muted = shownWith(state.muted, keys, silent);
+  const overview = state.told === null ? null : outOfHearing(state.told, muted);
+  return {...state, muted, overview};
 }
 
 function withAsks(state: State, asks: readonly Ask[]): State {
@@ -307,7 +396,25 @@ function withEntry(state: State, url: string, changed: (entry: Entry) => Entry):
 }
 
 function toggled(names: ReadonlySet<string>, name: string): Set<string> {
+  return shownWith(names, [name], !names.has(name));
+}
+
+function shownWith(
+  names: ReadonlySet<string>,
+  some: readonly string[],
+  shown: boolean,
+): Set<string> {
   const next = new Set(names);
-  if (!next.delete(name)) next.add(name);
+  for (const name of some) {
+    if (shown) next.add(name);
+    else next.delete(name);
+  }
   return next;
+}
+
+/** The layers with these of them, or without them when they have all. */
+function layersWith(layers: readonly string[], toggle: readonly string[]): readonly string[] {
+  const others = layers.filter(layer => !toggle.includes(layer));
+  const all = toggle.every(layer => layers.includes(layer));
+  return all ? others : [...others, ...toggle];
 }

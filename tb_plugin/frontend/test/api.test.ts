@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import {test} from 'node:test';
+import {test} from 'vitest';
 
 import {
   decodeTable,
@@ -138,6 +138,9 @@ const RUN = {
   restart_count: 5,
   first_loss: null,
   last_loss: 'NaN',
+  loss_curve: {high: [2.31, null], low: [0.5, null], marks: [2, 1]},
+  started: 1764115200.25,
+  elapsed_s: 312.5,
   flight: {first_step: 273, last_step: 400, updates: 128, reason: 'exception'},
   overhead: 0.013,
   loss_scale: null,
@@ -202,6 +205,17 @@ test('runs are read with the numbers that JSON cannot hold', () => {
     ['learning_rate', 0.001],
     ['amsgrad', 'false'],
   ]);
+});
+
+test('a run is read with its loss in a few rows, and with when it began', () => {
+  const [run] = readOverview(answer(RUN)).runs;
+  assert.deepEqual(run.lossCurve, {high: [2.31, null], low: [0.5, null], marks: [2, 1]});
+  assert.deepEqual([run.started, run.elapsedS], [1764115200.25, 312.5]);
+  const [unknown] = readOverview(answer({...RUN, started: null, elapsed_s: 0})).runs;
+  assert.deepEqual([unknown.started, unknown.elapsedS], [null, 0]);
+  const curve = {high: [], low: []};
+  assert.throws(() => readOverview(answer({...RUN, loss_curve: curve})), /marks is not a list/);
+  assert.throws(() => readOverview(answer({...RUN, loss_curve: null})), /loss_curve is not an ob/);
 });
 
 test('a finding is read with its reference and with what followed from it, however deep', () => {

@@ -1,23 +1,21 @@
 import assert from 'node:assert/strict';
-import {test} from 'node:test';
+import {test} from 'vitest';
 
+import {curveOf, shownCurves, spansOf, valueRange, type Curve} from '../src/curves.ts';
 import {
   allSpanWords,
   bandWords,
   chartWords,
-  curveOf,
   readoutWords,
-  spansOf,
   spanWords,
   valueAt,
-  valueRange,
-  type Curve,
-} from '../src/curves.ts';
+} from '../src/curvewords.ts';
 import {elide, formatNumber, formatPercent} from '../src/format.ts';
 import {run} from './runs.ts';
 import {decodeTable} from '../src/api.ts';
 import {encodeReduced, encodeTable, reducedOf, tableOf} from './table.ts';
 
+const LOOK = {label: 'a', color: '#000000', dash: [], width: 1.5};
 const NAMES = ['gradient_norm', 'gradient_norm_peak'];
 const show = {name: 'gradient_norm', low: null, high: 'gradient_norm_peak', scale: 'log'} as const;
 
@@ -30,19 +28,19 @@ test('what is no point of a log line is a gap: NaN, infinity, zero, not recorded
     ['missing', 3],
     [4, 5],
   ]);
-  const curve = curveOf(run('a'), '#000', table, NAMES, show);
+  const curve = curveOf(run('a'), LOOK, table, NAMES, show);
   assert.deepEqual(curve?.values, [2, null, null, null, null, 4]);
   assert.deepEqual(curve?.high, [3, 3, 3, 3, 3, 5]);
 });
 
 test('zero is a point of a linear line', () => {
-  const curve = curveOf(run('a'), '#000', tableOf([[0, 0]]), NAMES, {...show, scale: 'linear'});
+  const curve = curveOf(run('a'), LOOK, tableOf([[0, 0]]), NAMES, {...show, scale: 'linear'});
   assert.deepEqual(curve?.values, [0]);
 });
 
 test('a run that lacks the statistic has no curve, and one that lacks the edge no band', () => {
-  assert.equal(curveOf(run('a'), '#000', tableOf([[1]]), ['loss'], show), null);
-  assert.equal(curveOf(run('a'), '#000', tableOf([[1]]), ['gradient_norm'], show)?.high, null);
+  assert.equal(curveOf(run('a'), LOOK, tableOf([[1]]), ['loss'], show), null);
+  assert.equal(curveOf(run('a'), LOOK, tableOf([[1]]), ['gradient_norm'], show)?.high, null);
 });
 
 test('gaps of one kind that follow each other are one span; not recorded is none', () => {
@@ -71,7 +69,7 @@ test('a peak that is no number is told, though every record is one', () => {
     [0, NaN],
   ];
   const table = decodeTable(encodeTable([10, 20, 30, 40, 50], rows));
-  const curve = curveOf(run('a'), '#000', table, NAMES, show);
+  const curve = curveOf(run('a'), LOOK, table, NAMES, show);
   assert.ok(curve !== null);
   assert.deepEqual(curve.spans, [
     {gap: 'posinf', firstStep: 10, lastStep: 30, where: 'between'},
@@ -79,7 +77,7 @@ test('a peak that is no number is told, though every record is one', () => {
     {gap: 'nan', firstStep: 40, lastStep: 50, where: 'between'},
     {gap: 'zero', firstStep: 50, lastStep: 50, where: 'at'},
   ]);
-  assert.equal(spanWords(curve), 'a: +∞ between steps 10 and 30, NaN at step 40, and 2 more');
+  assert.equal(spanWords(curve), '+∞ between steps 10 and 30, NaN at step 40, and 2 more');
   assert.deepEqual(
     [5, 10, 20, 35, 40, 50].map(step => valueAt(curve, step)),
     ['–', '1', '1 (to +∞)', '1 (to +∞)', 'NaN', '0 (to NaN)'],
@@ -89,7 +87,7 @@ test('a peak that is no number is told, though every record is one', () => {
 test('a value is told with its band, where that says more', () => {
   const at = (...cells: number[]): string => {
     const bands = {...show, name: 'mean', low: 'min', high: 'max'};
-    const curve = curveOf(run('a'), '#000', tableOf([cells]), ['mean', 'max', 'min'], bands);
+    const curve = curveOf(run('a'), LOOK, tableOf([cells]), ['mean', 'max', 'min'], bands);
     return curve === null ? '' : valueAt(curve, 1);
   };
   assert.deepEqual(
@@ -104,7 +102,7 @@ test('a chart is told in words, with the highest of its bands', () => {
     [1, 50],
     [NaN, NaN],
   ]);
-  const curve = curveOf(run('a'), '#000', table, NAMES, show);
+  const curve = curveOf(run('a'), LOOK, table, NAMES, show);
   assert.ok(curve !== null);
   assert.equal(
     chartWords('Gradient norm', [curve]),
@@ -133,7 +131,7 @@ test('a part of a whole has two digits, and is never nothing', () => {
 test('spans are told in words', () => {
   const curve = curveOf(
     run('a'),
-    '#000',
+    LOOK,
     tableOf([
       [1, 1],
       [NaN, 1],
@@ -145,7 +143,7 @@ test('spans are told in words', () => {
     show,
   );
   assert.ok(curve !== null);
-  assert.equal(spanWords(curve), 'a: NaN at steps 2–3, +∞ at step 4, and 1 more');
+  assert.equal(spanWords(curve), 'NaN at steps 2–3, +∞ at step 4, and 1 more');
 });
 
 test('a range holds all lines, differs at its ends, and stays positive on a log scale', () => {
@@ -159,7 +157,7 @@ test('a range holds all lines, differs at its ends, and stays positive on a log 
         [3, 3],
       ],
     ]) {
-      const curve = curveOf(run('a'), '#000', tableOf(rows), NAMES, {...show, scale});
+      const curve = curveOf(run('a'), LOOK, tableOf(rows), NAMES, {...show, scale});
       assert.ok(curve !== null);
       const [low, high] = valueRange([curve], scale);
       assert.ok(
@@ -195,7 +193,7 @@ test('numbers are short and names keep their ends', () => {
 
 function reduced(scale: 'log' | 'linear', ...cells: Parameters<typeof reducedOf>[1]): Curve {
   const plain = {name: 'loss', low: null, high: null, scale};
-  const curve = curveOf(run('a'), '#000', reducedOf(4, cells), ['loss'], plain);
+  const curve = curveOf(run('a'), LOOK, reducedOf(4, cells), ['loss'], plain);
   assert.ok(curve !== null);
   return curve;
 }
@@ -236,9 +234,9 @@ test('the band of a statistic reaches from the lowest of the lower edge to the h
   const table = decodeTable(encodeReduced(4, steps, cells));
   const names = ['mean', 'max', 'min'];
   const both = {...show, name: 'mean', low: 'min', high: 'max'};
-  const curve = curveOf(run('a'), '#000', table, names, both);
+  const curve = curveOf(run('a'), LOOK, table, names, both);
   assert.deepEqual([curve?.low, curve?.values, curve?.high], [[0.5], [3], [9]]);
-  const one = curveOf(run('a'), '#000', table, names, {...both, low: null});
+  const one = curveOf(run('a'), LOOK, table, names, {...both, low: null});
   assert.deepEqual([one?.low, one?.high], [[2], [9]]);
 });
 
@@ -261,7 +259,7 @@ test('what is no number among the records of a point is told, and the line goes 
     {gap: 'zero', firstStep: 17, lastStep: 20, where: 'among'},
     {gap: 'zero', firstStep: 21, lastStep: 24, where: 'at'},
   ]);
-  assert.equal(spanWords(curve), 'a: NaN among steps 1–4, NaN at steps 9–12, and 3 more');
+  assert.equal(spanWords(curve), 'NaN among steps 1–4, NaN at steps 9–12, and 3 more');
   assert.deepEqual(
     [1, 6, 10, 13, 18, 22, 27].map(step => valueAt(curve, step)),
     ['2 (1 to 3), some NaN', '2 (1 to 3)', 'NaN', '+∞', '1 (1 to 3), some 0', '0', '–'],
@@ -273,15 +271,15 @@ test('a readout names the steps that the point under it stands for', () => {
   assert.equal(readoutWords([curve], 6), 'steps 5–8');
   assert.equal(readoutWords([curve], 60), 'step 60');
   assert.equal(readoutWords([], 6), 'step 6');
-  const exact = curveOf(run('a'), '#000', tableOf([[1], [2]]), ['loss'], {...show, name: 'loss'});
+  const exact = curveOf(run('a'), LOOK, tableOf([[1], [2]]), ['loss'], {...show, name: 'loss'});
   assert.ok(exact !== null);
   assert.equal(readoutWords([exact], 2), 'step 2');
 });
 
 test('a band says what it means, also that a point stands for several records', () => {
   const many = reduced('log', {low: 1, high: 3, mean: 2});
-  const few = curveOf(run('a'), '#000', tableOf([[1, 2]]), NAMES, show);
-  const lone = curveOf(run('a'), '#000', tableOf([[1]]), ['gradient_norm'], show);
+  const few = curveOf(run('a'), LOOK, tableOf([[1, 2]]), NAMES, show);
+  const lone = curveOf(run('a'), LOOK, tableOf([[1]]), ['gradient_norm'], show);
   assert.ok(few !== null && lone !== null);
   const words = (band: string | undefined, ...curves: Curve[]): string | null =>
     bandWords(band, curves, curves);
@@ -300,7 +298,7 @@ test('a chart keeps its words in a zoom: the page does not jump', () => {
   const whole = reduced('log', {low: 1, high: 3, mean: 2, marks: 1});
   const exact = (...cells: number[]): Curve => {
     const rows = cells.map(cell => [cell]);
-    const curve = curveOf(run('a'), '#000', tableOf(rows), ['loss'], {...show, name: 'loss'});
+    const curve = curveOf(run('a'), LOOK, tableOf(rows), ['loss'], {...show, name: 'loss'});
     assert.ok(curve !== null);
     return curve;
   };
@@ -314,4 +312,75 @@ test('a chart keeps its words in a zoom: the page does not jump', () => {
 test('a chart of a reduced table is told from its first step to its last', () => {
   const curve = reduced('log', {low: 1, high: 9, mean: 5}, {low: 2, high: 2, mean: 2});
   assert.equal(chartWords('Loss', [curve]), 'Loss; a 5 at step 1 to 2 at step 8, highest 9');
+});
+
+function plain(label: string, layer: string, ...cells: number[]): Curve {
+  const rows = cells.map(cell => [cell]);
+  const show = {name: 'loss', low: null, high: null, scale: 'linear'} as const;
+  const curve = curveOf(run('a'), {...LOOK, label}, tableOf(rows), ['loss'], show, layer);
+  assert.ok(curve !== null);
+  return curve;
+}
+
+test('the range is of what the window shows, lower edges included, and of all where it shows nothing', () => {
+  const curve = plain('a', '', 100, 3, 1, 2, 50);
+  const range = (firstStep: number, lastStep: number): number[] =>
+    valueRange([curve], 'linear', {firstStep, lastStep}).map(value => Math.round(value));
+  assert.deepEqual(range(2, 4), [1, 3]);
+  assert.deepEqual(range(1, 5), [-4, 105]);
+  assert.deepEqual(range(5, 9), [25, 75]);
+  assert.deepEqual(range(8, 9), [-4, 105]);
+  const banded = {...curve, low: [0, -9, 0, 0, 0], high: curve.values};
+  assert.equal(Math.round(valueRange([banded], 'linear', {firstStep: 2, lastStep: 4})[0]), -10);
+});
+
+test('a row that only begins or ends in the window is of it', () => {
+  const curve = reduced(
+    'linear',
+    {low: 1, high: 1, mean: 1},
+    {low: 2, high: 2, mean: 2},
+    {low: 9, high: 9, mean: 9},
+  );
+  const [low, high] = valueRange([curve], 'linear', {firstStep: 4, lastStep: 5});
+  assert.ok(low > 0.9 && low <= 1 && high >= 2 && high < 2.1);
+});
+
+test('what is 0 all the time lies at the bottom', () => {
+  assert.deepEqual(valueRange([plain('a', '', 0, 0)], 'linear'), [-0.05, 1]);
+});
+
+test('a smoothed line tells what was recorded, too, and a chart in words only that', () => {
+  const curve = {...plain('a', '', 1, 9), raw: [1, 9], values: [1, 5]};
+  assert.deepEqual([valueAt(curve, 1), valueAt(curve, 2)], ['1 (1)', '5 (9)']);
+  const banded = {...curve, low: [0, 0], high: [1, 10]};
+  assert.equal(valueAt(banded, 2), '5 (9, 0 to 10)');
+  assert.match(chartWords('Loss', [curve]), /to 9 at step 2, highest 9$/);
+  assert.ok(valueRange([curve], 'linear')[1] >= 9);
+});
+
+test('layers that have the same gaps are told together, and of many gaps only some', () => {
+  const gone = (layer: string): Curve => plain(`a · ${layer}`, layer, 1, NaN);
+  const both = [gone('x'), gone('y'), plain('a · z', 'z', NaN, 1)];
+  assert.deepEqual(allSpanWords(both, both), [
+    'a, 2 layers: NaN at step 2',
+    'a · z: NaN at step 1',
+  ]);
+  const many = Array.from({length: 7}, (_, nth) => ({...gone('x'), run: `${nth}`}));
+  assert.equal(allSpanWords(many, many).length, 5);
+  assert.equal(allSpanWords(many, many)[4], 'and 3 more lines with such gaps');
+});
+
+test('a chart of very many lines is told without all of them', () => {
+  const many = Array.from({length: 40}, (_, nth) => plain(`line ${nth}`, '', 1));
+  const words = chartWords('Loss', many);
+  assert.match(words, /line 11 .*; and 28 more lines$/);
+  assert.doesNotMatch(words, /line 12 /);
+});
+
+test('what is shown of a line is what lies in the window, and a point beyond its edges', () => {
+  const [shown] = shownCurves([plain('a', '', 1, 2, 3, NaN, 5, 6)], {firstStep: 3, lastStep: 4});
+  assert.deepEqual([shown.steps, shown.values], [[2, 3, 4, 5], [2, 3, null, 5]]);
+  assert.deepEqual(shown.spans.map(({firstStep}) => firstStep), [4]);
+  const [all] = shownCurves([plain('a', '', 1, 2)], {firstStep: 1, lastStep: 2});
+  assert.deepEqual(all.values, [1, 2]);
 });

@@ -1,9 +1,16 @@
 import assert from 'node:assert/strict';
-import {test} from 'node:test';
+import {test} from 'vitest';
 
-import {consequenceWords, headline, stretches} from '../src/findings.ts';
+import {
+  circumstances,
+  consequenceWords,
+  headline,
+  place,
+  progress,
+  stretches,
+} from '../src/findings.ts';
 import {flightMarks} from '../src/flight.ts';
-import {finding, run} from './runs.ts';
+import {finding, run, withVerdict} from './runs.ts';
 
 const STORY = finding({
   rule: 'exploding-gradient',
@@ -13,9 +20,9 @@ const STORY = finding({
   ],
 });
 
-test('the headline counts first causes and begins with the earliest of them', () => {
+test('the headline names the cause, and counts what follows from it', () => {
   const sick = run('a', {verdict: 'critical', findings: [STORY]});
-  assert.equal(headline(sick), 'Critical: 1 finding since step 40');
+  assert.equal(headline(sick), 'Critical since step 40: exploding-gradient, with 2 consequences');
 });
 
 test('a consequence is told by its step, rule and layer', () => {
@@ -52,4 +59,38 @@ test('only http and https are addresses', () => {
   for (const text of ['javascript:alert(1)', 'data:text/html,x', 'ftp://a.b/c', '//a.b/c', 'https://'])
     assert.deepEqual(addresses(text), [], text);
   assert.deepEqual(addresses('https://a.b/"onclick="x'), ['https://a.b/']);
+});
+
+test('recording and loss scaling are told where there is something to tell', () => {
+  assert.deepEqual(circumstances(run('a')), []);
+  assert.deepEqual(circumstances(run('a', {lossScale: 1, overhead: 0.0134})), [
+    'recording took 1.3 % of the time',
+  ]);
+  assert.deepEqual(circumstances(run('a', {lossScale: 32768, skippedSteps: 3})), [
+    'loss scale 32,768, 3 batches skipped',
+  ]);
+  assert.deepEqual(circumstances(run('a', {lossScale: 32768})), ['loss scale 32,768']);
+  assert.deepEqual(circumstances(run('a', {lossScale: 1, skippedSteps: 1})), ['1 batch skipped']);
+});
+
+test('a verdict that is about less than the run says so', () => {
+  assert.deepEqual(circumstances(run('a', {judgedStep: 300})), ['judged up to step 300']);
+  assert.deepEqual(circumstances(run('a', {judgedStep: 390})), []);
+});
+
+test('headlines say verdict, number and step', () => {
+  const sick = run('a', {verdict: 'critical', findings: [finding(), finding({firstStep: 7})]});
+  assert.equal(headline(sick), 'Critical since step 7: 2 findings');
+  assert.equal(headline(run('a')), 'Healthy: no finding');
+  assert.equal(headline(withVerdict('a', 'pending')), 'Not judged yet');
+  assert.equal(
+    progress(run('a', {records: 41, lastLoss: NaN})),
+    'Loss 2 → NaN over 400 steps, 41 of them recorded.',
+  );
+  assert.equal(
+    progress(run('a', {records: 1, lastStep: 1, lastLoss: null})),
+    'Loss not recorded at step 1, the only record so far.',
+  );
+  assert.equal(place(finding()), 'in a/kernel since step 40 (until 400)');
+  assert.equal(place(finding({layer: null, lastStep: 40})), 'in the whole run at step 40');
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import {test} from 'node:test';
+import {test} from 'vitest';
 
 import {
+  causeMarks,
   flightColumns,
   flightLayer,
   flightMarks,
@@ -66,4 +67,18 @@ test('findings that begin in the record are marked, those of one rule and step o
     {step: 5, severity: 'critical', words: 'r: nonfinite in a/kernel and 2 other layers at step 5'},
     {step: 6, severity: 'warning', words: 'r: exploding-gradient at step 6'},
   ]);
+});
+
+test('first causes are marked in the charts of the layers that they concern', () => {
+  const findings = [
+    finding({firstStep: 5, consequences: [finding({rule: 'dead-units', firstStep: 9})]}),
+    finding({firstStep: 6, layer: null, rule: 'exploding-gradient'}),
+    finding({firstStep: 7, layer: 'b/kernel'}),
+  ];
+  const steps = (layers: readonly string[] | null): number[] =>
+    causeMarks(run('r', {findings}), layers).map(({step}) => step);
+  assert.deepEqual(steps(null), [5, 6, 7]);
+  assert.deepEqual(steps(['a/kernel']), [5, 6]);
+  assert.deepEqual(steps([]), [6]);
+  assert.deepEqual(causeMarks(null, null), []);
 });

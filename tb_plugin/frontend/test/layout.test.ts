@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import {test} from 'node:test';
+import {test} from 'vitest';
 
 import {
   axisSteps,
+  labelled,
   labelRows,
   labelTop,
   mapHeight,
@@ -12,6 +13,7 @@ import {
   rowHeight,
   rowsInView,
   rowY,
+  scrolledTo,
   stepAt,
   stepMiddle,
   stepsOf,
@@ -84,30 +86,63 @@ test('rows are as high as they can be, and never invisible', () => {
     [mapHeight(12, false), mapHeight(200, false), mapHeight(200, true)],
     [240, 600, 620],
   );
+  assert.ok(mapHeight(200, true, 'stacked') < mapHeight(200, true));
 });
 
-const layers = Array.from({length: 12}, (_, at) => ({
-  name: `v${at}`,
-  group: `g${at >> 1}`,
-  shape: [],
+test('rows have room for their labels wherever the map has it', () => {
+  assert.deepEqual(
+    [44, 45].map(rows => labelled(rows)),
+    [true, false],
+  );
+  assert.deepEqual(
+    [25, 26].map(rows => labelled(rows, 'stacked')),
+    [true, false],
+  );
+});
+
+/** Twelve variables, each second of which leads. */
+const rows = Array.from({length: 12}, (_, at) => ({
+  kind: 'variable' as const,
+  depth: 0,
+  leads: at % 2 === 0,
 }));
 
 test('every row is labelled where there is room', () => {
-  assert.deepEqual(labelRows(layers, 14, 14), [...layers.keys()]);
+  assert.deepEqual(labelRows(rows, 14, 14), [...rows.keys()]);
 });
 
-test('labels never overlap, and the first of each layer goes first', () => {
-  assert.deepEqual(labelRows(layers, 8, 14), [0, 2, 4, 6, 8, 10]);
-  assert.deepEqual(labelRows(layers, 3, 14), [0, 6]);
+test('labels never overlap, and only the first of each layer has one where there is not room for all', () => {
+  assert.deepEqual(labelRows(rows, 8, 14), [0, 2, 4, 6, 8, 10]);
+  assert.deepEqual(labelRows(rows, 3, 14), [0, 6]);
+});
+
+test('blocks are labelled before layers, the outer before the inner', () => {
+  const block = {kind: 'block' as const, leads: true};
+  const inside = rows.map((row, at) => (at === 4 ? {...block, depth: 0} : row));
+  assert.deepEqual(labelRows(inside, 3, 14), [4, 10]);
+  const nested = inside.map((row, at) => (at === 2 ? {...block, depth: 1} : row));
+  assert.deepEqual(labelRows(nested, 3, 14), [4, 10]);
 });
 
 test('a thousand labels never overlap either', () => {
-  const many = Array.from({length: 1000}, (_, at) => ({name: '', group: `${at}`, shape: []}));
-  const rows = labelRows(many, 3, 14);
-  const tops = rows.map(row => labelTop(row, 1000, 3, 14));
+  const many = Array.from({length: 1000}, () => ({
+    kind: 'layer' as const,
+    depth: 0,
+    leads: true,
+  }));
+  const labelled = labelRows(many, 3, 14);
+  const tops = labelled.map(row => labelTop(row, 1000, 3, 14));
   assert.ok(tops.slice(1).every((top, at) => top - tops[at] >= 14));
-  assert.ok(rows.length >= 198);
+  assert.ok(labelled.length >= 198);
   assert.deepEqual([tops[0], labelTop(999, 1000, 3, 14)], [-3, 2989]);
+});
+
+test('a row that is in view is not scrolled to, another as little as it takes', () => {
+  const layout: Layout = {low: 0, high: 9, width: 100, rows: 100, rowHeight: 10};
+  assert.deepEqual(
+    [10, 15, 29, 9, 30, 99].map(row => scrolledTo(layout, row, 100, 200)),
+    [100, 100, 100, 90, 110, 800],
+  );
 });
 
 test('the axis is labelled at round steps', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import {test} from 'node:test';
+import {test} from 'vitest';
 
 import type {Answer, ChangedRun} from '../src/api.ts';
 import {loadingWords, mergedOverview, pollDelay} from '../src/overview.ts';

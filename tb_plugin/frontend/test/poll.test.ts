@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import {mock, test} from 'node:test';
+import {afterEach, beforeEach, test, vi} from 'vitest';
 
 import {startPoll} from '../src/poll.ts';
 
@@ -16,25 +16,25 @@ function polled() {
   return {poll, seen, answer, asked: () => answers.length};
 }
 
+beforeEach(() => void vi.useFakeTimers({toFake: ['setTimeout', 'clearTimeout']}));
+afterEach(() => void vi.useRealTimers());
+
 test('it asks at once, and again after the delay that the answer says', async () => {
-  mock.timers.enable({apis: ['setTimeout']});
   const {asked, answer, poll} = polled();
   assert.equal(asked(), 1);
   await answer(1000);
-  mock.timers.tick(999);
+  vi.advanceTimersByTime(999);
   assert.equal(asked(), 1);
-  mock.timers.tick(1);
+  vi.advanceTimersByTime(1);
   assert.equal(asked(), 2);
   await answer(null);
-  mock.timers.tick(1e6);
+  vi.advanceTimersByTime(1e6);
   assert.equal(asked(), 2);
   poll.now();
   assert.equal(asked(), 3);
-  mock.timers.reset();
 });
 
 test('it never asks twice at a time, but again when it was told to meanwhile', async () => {
-  mock.timers.enable({apis: ['setTimeout']});
   const {asked, answer, poll} = polled();
   poll.now();
   poll.now();
@@ -43,15 +43,13 @@ test('it never asks twice at a time, but again when it was told to meanwhile', a
   assert.equal(asked(), 2);
   await answer(1000);
   assert.equal(asked(), 2);
-  mock.timers.reset();
 });
 
 test('while nobody looks it waits, and asks once somebody does', async () => {
-  mock.timers.enable({apis: ['setTimeout']});
   const {asked, answer, poll, seen} = polled();
   seen.visible = false;
   await answer(1000);
-  mock.timers.tick(60_000);
+  vi.advanceTimersByTime(60_000);
   assert.equal(asked(), 1);
   poll.looked();
   assert.equal(asked(), 1);
@@ -61,16 +59,13 @@ test('while nobody looks it waits, and asks once somebody does', async () => {
   await answer(1000);
   poll.looked();
   assert.equal(asked(), 2);
-  mock.timers.reset();
 });
 
 test('once stopped it asks no more', async () => {
-  mock.timers.enable({apis: ['setTimeout']});
   const {asked, answer, poll} = polled();
   poll.stop();
   await answer(1000);
-  mock.timers.tick(60_000);
+  vi.advanceTimersByTime(60_000);
   poll.now();
   assert.equal(asked(), 1);
-  mock.timers.reset();
 });

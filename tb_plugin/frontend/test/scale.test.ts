@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import {test} from 'node:test';
+import {test} from 'vitest';
 
 import {domainOf, linearTicks, positions, valueTicks, type Domain} from '../src/scale.ts';
 import {reducedOf, tableOf} from './table.ts';

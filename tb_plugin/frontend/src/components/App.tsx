@@ -1,33 +1,34 @@
 /** The panel: holds the state and lays out what it shows. */
 
 import type {JSX} from 'preact';
-import {useCallback, useEffect, useLayoutEffect, useMemo, useReducer} from 'preact/hooks';
+import {useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef} from 'preact/hooks';
 
-import {isDark, watchDark} from '../host.ts';
-import {
-  initialState,
-  mapPixels,
-  reduceState,
-  selectedRun,
-  type Action,
-  type State,
-} from '../state.ts';
+import {createCursor, type Cursor} from '../cursor.ts';
+import {isDark, readUrl, watchDark} from '../host.ts';
+import {readMuted, writeMuted} from '../memory.ts';
+import {mutedFindings} from '../muting.ts';
+import {runColors, selectedRun} from '../selection.ts';
+import {initialState, mapPixels, reduceState, type Action, type State} from '../state.ts';
+import {choicesOf} from '../view.ts';
 import {Empty, Failure, Loading, Reading} from './Messages.tsx';
-import {RunList} from './RunList.tsx';
 import {RunPage} from './RunPage.tsx';
+import {RunTable} from './RunTable.tsx';
+import {useAddress} from './useAddress.ts';
 import {useRuns, useTables} from './useServer.ts';
 
 export function App(): JSX.Element {
-  const [state, reduce] = useReducer(reduceState, null, () =>
-    initialState(isDark(), pixelsOfPage()),
-  );
+  const [state, reduce] = useReducer(reduceState, null, firstState);
+  const cursor = useRef<Cursor>(null);
+  cursor.current ??= createCursor();
   const dispatch = useCallback((action: Action): void => {
     if (action.type === 'zoom') performance.mark(ZOOM);
     reduce(action);
   }, []);
   const reload = useRuns(dispatch);
   useTables(state, dispatch);
+  const link = useAddress(state, dispatch);
   useEffect(() => watchDark(dark => dispatch({type: 'dark', dark})), []);
+  useEffect(() => writeMuted(state.muted), [state.muted]);
   useEffect(() => {
     const resized = (): void => dispatch({type: 'pixels', pixels: pixelsOfPage()});
     window.addEventListener('resize', resized);
@@ -41,35 +42,29 @@ export function App(): JSX.Element {
 
   return (
     <div id="optimizer-health" class={state.dark ? 'dark' : 'light'} data-state={phase(state)}>
-      <Page state={state} dispatch={dispatch} reload={reload} />
+      <main>
+        <Page
+          state={state}
+          cursor={cursor.current}
+          dispatch={dispatch}
+          reload={reload}
+          link={link}
+        />
+      </main>
     </div>
   );
 }
 
-function Page({
-  state,
-  dispatch,
-  reload,
-}: {
+interface Props {
   state: State;
+  cursor: Cursor;
   dispatch: (action: Action) => void;
   reload: () => void;
-}): JSX.Element {
-  const {overview, error, run: name, shown, dark} = state;
-  // The same element while nothing of it changes: Preact passes over it, and there may be a hundred runs.
-  const list = useMemo(
-    () => (
-      <RunList
-        runs={overview?.runs ?? []}
-        selected={name}
-        shown={shown}
-        dark={dark}
-        onSelect={run => dispatch({type: 'run', run})}
-        onToggle={run => dispatch({type: 'toggle', run})}
-      />
-    ),
-    [overview?.runs, name, shown, dark, dispatch],
-  );
+  link: () => string;
+}
+
+function Page({state, cursor, dispatch, reload, link}: Props): JSX.Element {
+  const {overview, error} = state;
   if (overview === null) {
     return error === null ? (
       <Loading what="the runs" />
@@ -89,7 +84,7 @@ function Page({
       retry={reload}
     />
   );
-  if (run === null) {
+  if (overview.runs.length === 0) {
     return (
       <>
         {failure}
@@ -98,21 +93,50 @@ function Page({
     );
   }
   return (
-    <div class="columns">
-      <nav class="sidebar" aria-label="Runs">
-        {list}
-        {notes.map(note => (
-          <p key={note} class="note" role="note">
-            {note}
-          </p>
-        ))}
-      </nav>
-      <main>
-        {failure}
-        {reading}
-        <RunPage state={state} run={run} dispatch={dispatch} />
-      </main>
-    </div>
+    <>
+      {failure}
+      {reading}
+      <Runs state={state} dispatch={dispatch} />
+      {notes.map(note => (
+        <p key={note} class="note" role="note">
+          {note}
+        </p>
+      ))}
+      {run !== null && (
+        <RunPage state={state} run={run} cursor={cursor} dispatch={dispatch} link={link} />
+      )}
+    </>
+  );
+}
+
+function Runs({state, dispatch}: Pick<Props, 'state' | 'dispatch'>): JSX.Element {
+  const {overview, told, muted, run, shown, table, order, dark} = state;
+  const counts = useMemo(
+    () =>
+      new Map(told?.runs.map(other => [other.name, mutedFindings(other, muted).length] as const)),
+    [told, muted],
+  );
+  const colors = useMemo(() => runColors({order, dark}), [order, dark]);
+  // The same element while nothing of it changes: Preact passes over it, and there may be a hundred runs.
+  return useMemo(
+    () => (
+      <RunTable
+        runs={overview?.runs ?? []}
+        muted={counts}
+        selected={run}
+        shown={shown}
+        colors={colors}
+        dark={dark}
+        view={table}
+        onSelect={name => dispatch({type: 'run', run: name})}
+        onToggle={name => dispatch({type: 'toggle', run: name})}
+        onShow={(runs, all) => dispatch({type: 'show', runs, shown: all})}
+        onPin={name => dispatch({type: 'pin', run: name})}
+        onFilter={filter => dispatch({type: 'filter', filter})}
+        onSort={sort => dispatch({type: 'sort', sort})}
+      />
+    ),
+    [overview?.runs, counts, run, shown, colors, dark, table, dispatch],
   );
 }
 
@@ -120,6 +144,13 @@ function phase({overview, error}: State): 'loading' | 'empty' | 'error' | 'ready
   if (overview === null) return error === null ? 'loading' : 'error';
   if (overview.runs.length > 0) return 'ready';
   return overview.loading === null ? 'empty' : 'loading';
+}
+
+/** As the address of a view says, if it says anything. */
+function firstState(): State {
+  const state = initialState(isDark(), pixelsOfPage(), readMuted());
+  const choices = choicesOf(readUrl());
+  return Object.keys(choices).length === 0 ? state : reduceState(state, {type: 'view', choices});
 }
 
 function pixelsOfPage(): number {

@@ -1,65 +1,89 @@
-/** One statistic of several runs as lines over steps, drawn by uPlot. */
+/** One statistic of several runs or layers as lines over steps: with its caption, its keys and what it says. */
 
-import type {JSX} from 'preact';
-import {useEffect, useLayoutEffect, useMemo, useRef, useState} from 'preact/hooks';
-import uPlot from 'uplot';
+import type {JSX, RefObject} from 'preact';
+import {useMemo, useRef, useState} from 'preact/hooks';
 
 import type {Scale} from '../api.ts';
 import {closedAxis, evenAxis, type StepAxis} from '../axis.ts';
-import {allSpanWords, bandWords, chartWords, readoutWords, valueAt, type Curve} from '../curves.ts';
+import {chartPicture} from '../chartpicture.ts';
+import {describedUnit, type Reference} from '../charts.ts';
+import {curvesCsv} from '../csv.ts';
+import type {Cursor} from '../cursor.ts';
+import {valueRange, type Curve} from '../curves.ts';
+import {allSpanWords, bandWords, chartWords} from '../curvewords.ts';
 import type {Mark} from '../flight.ts';
-import {formatNumber, formatStep} from '../format.ts';
-import {valueTicks} from '../scale.ts';
-import type {Zoom} from '../zoom.ts';
-import {drawBreaks, drawMarks, pageColors} from './marks.ts';
+import type {Layout} from '../layout.ts';
+import {chartSvg} from '../pictures.ts';
+import {MARGIN, plotWidth, type PlotArea} from '../plotarea.ts';
+import {spokenWords, stepAfterKey} from '../readout.ts';
+import {panned, type Zoom} from '../zoom.ts';
+import {ChartTip} from './ChartTip.tsx';
+import {ExportMenu} from './ExportMenu.tsx';
+import {chartColors} from './marks.ts';
+import {useGestures} from './useGestures.ts';
 import {useInView} from './useInView.ts';
+import {usePlot, type Plotted} from './usePlot.ts';
 import {useWidth} from './useWidth.ts';
 
-interface Props {
+/** What all charts of a section have in common. */
+export interface ChartPlace {
+  /** The window of steps; null shows `all`. */
+  zoom: Zoom | null;
+  all: Zoom;
+  step: number | null;
+  cursor: Cursor;
+  dark: boolean;
+  onStep: (step: number) => void;
+  onZoom: (zoom: Zoom | null) => void;
+}
+
+export interface ChartProps extends ChartPlace {
   name: string;
   title: string;
   unit: string;
   description: string;
   scale: Scale;
+  onScale: (scale: Scale) => void;
   curves: readonly Curve[];
   /** Of each curve the same over the whole run. */
   wholes: readonly Curve[];
-  /** The values that there is room for. */
-  range: readonly [low: number, high: number];
   /** What the band around each line means. */
   band?: string | undefined;
   /** The only steps that the axis has, where it leaves out those between; without them it has all. */
   only?: readonly number[];
   marks?: readonly Mark[];
+  /** What the values can be compared with. */
+  reference?: Reference | null;
   /** What is not drawn, and why. */
   absent: readonly string[];
-  zoom: Zoom;
-  step: number | null;
-  dark: boolean;
   height: number;
-  onStep: (step: number) => void;
-  onZoom: (zoom: Zoom | null) => void;
 }
 
-export function Chart(props: Props): JSX.Element {
-  const {curves, only, zoom, band} = props;
-  const {firstStep, lastStep} = zoom;
+const KEYS = 'left and right move the step, Enter selects it, plus and minus zoom, 0 shows all';
+const NO_MARKS: readonly Mark[] = [];
+
+export function Chart(props: ChartProps): JSX.Element {
+  const {title, unit, curves, wholes, only, scale, band, cursor, height, onScale} = props;
+  const {firstStep, lastStep} = props.zoom ?? props.all;
+  const window = useMemo(() => ({firstStep, lastStep}), [firstStep, lastStep]);
   const axis = useMemo(
-    () =>
-      only === undefined
-        ? evenAxis({firstStep, lastStep})
-        : closedAxis(only, {firstStep, lastStep}),
-    [only, firstStep, lastStep],
+    () => (only === undefined ? evenAxis(window) : closedAxis(only, window)),
+    [only, window],
   );
+  const range = useMemo(() => valueRange(curves, scale, window), [curves, scale, window]);
   const figure = useRef<HTMLElement>(null);
+  const plot = useRef<HTMLDivElement>(null);
   const box = useRef<HTMLDivElement>(null);
-  const width = useWidth(box);
-  const [step, setStep] = useState<number | null>(null);
+  const width = useWidth(plot);
+  const seen = useInView(figure);
+  const {marks = NO_MARKS, reference = null} = props;
+  const now: Plotted = {...props, axis, range, marks, reference, onPoint: cursor.point};
   // What cannot be seen is drawn once, and again when it is scrolled to.
-  const plotted = useRef<Plotted>({...props, axis});
-  if (useInView(figure) || plotted.current.curves.length === 0) plotted.current = {...props, axis};
-  usePlot(box, width, plotted.current, setStep);
-  const {title, wholes} = props;
+  const plotted = useRef(now);
+  if (seen || plotted.current.curves.length === 0) plotted.current = now;
+  usePlot(box, width, plotted.current);
+  const area = {width, height, axis, scale, range};
+  const [said, keyed] = useKeys(plot, props, window, area);
   const told = useMemo(
     () => ({
       label: chartWords(title, wholes),
@@ -68,29 +92,66 @@ export function Chart(props: Props): JSX.Element {
     }),
     [title, band, curves, wholes],
   );
+  const empty = curves.length === 0;
+  const notes = [
+    ...(reference === null || empty ? [] : [reference.words]),
+    ...props.absent,
+    ...told.spans,
+  ];
+  const below = [...(told.band === null ? [] : [told.band]), ...notes];
   return (
     <figure ref={figure} class="chart" data-statistic={props.name}>
-      <figcaption title={props.description}>
-        <strong>{title}</strong> <span class="unit">{props.unit}</span>
-        <Readout
-          curves={curves.filter(({steps}) => only === undefined || steps.includes(step ?? -1))}
-          step={step}
-        />
+      <figcaption title={describedUnit(props.description, unit)}>
+        <span class="chart-name">
+          <strong>{title}</strong> <span class="unit">{unit}</span>
+        </span>
+        {!empty && (
+          <span class="chart-tools">
+            <ScaleToggle title={title} scale={scale} onScale={onScale} />
+            <ExportMenu
+              label={title}
+              name={fileStem(title, curves)}
+              svg={() => {
+                const view = {...now, title, unit, area, window, notes: below};
+                return chartSvg(chartPicture({...view, colors: chartColors()}));
+              }}
+              csv={() => curvesCsv(curves.map(({source}) => source), window)}
+            />
+          </span>
+        )}
       </figcaption>
       <div
-        ref={box}
-        class="lines"
-        role="img"
-        aria-label={told.label}
-        style={curves.length === 0 ? {display: 'none'} : {}}
-      />
+        ref={plot}
+        class="chart-plot"
+        role="group"
+        tabIndex={0}
+        aria-label={`${title}: ${KEYS}`}
+        style={empty ? {display: 'none'} : {height: `${height}px`}}
+        onKeyDown={keyed}
+        onBlur={() => cursor.point(null)}
+      >
+        <div ref={box} class="lines" role="img" aria-label={told.label} />
+        {seen && (
+          <ChartTip
+            box={plot}
+            cursor={cursor}
+            area={area}
+            curves={curves}
+            marks={marks}
+            exact={only !== undefined}
+          />
+        )}
+        <p class="unseen" role="status">
+          {said}
+        </p>
+      </div>
       {told.band !== null && (
         <p class="hint band">
           {curves.some(({high}) => high !== null) && <span class="key" />}
           {told.band}
         </p>
       )}
-      {[...props.absent, ...told.spans].map(word => (
+      {notes.map(word => (
         <p key={word} class="hint">
           {word}
         </p>
@@ -99,223 +160,87 @@ export function Chart(props: Props): JSX.Element {
   );
 }
 
-function Readout({
-  curves,
-  step,
+/** `Gradient norm run-a dense/kernel`, of several lines the first. */
+function fileStem(title: string, curves: readonly Curve[]): string {
+  return curves.length === 0 ? title : `${title} ${curves[0].run} ${curves[0].source.layer}`.trim();
+}
+
+function ScaleToggle({
+  title,
+  scale,
+  onScale,
 }: {
-  curves: readonly Curve[];
-  step: number | null;
-}): JSX.Element | null {
-  if (step === null) return null;
+  title: string;
+  scale: Scale;
+  onScale: (scale: Scale) => void;
+}): JSX.Element {
+  const [next, words] =
+    scale === 'log' ? (['linear', 'linear'] as const) : (['log', 'logarithmic'] as const);
   return (
-    <span class="readout">
-      {readoutWords(curves, step)}
-      {curves.map(curve => (
-        <span key={curve.run} title={curve.run}>
-          <span class="swatch" style={{background: curve.color}} />
-          {valueAt(curve, step)}
-        </span>
-      ))}
-    </span>
+    <button
+      type="button"
+      class="scale-toggle"
+      aria-pressed={scale === 'log'}
+      aria-label={`Log scale of ${title}`}
+      title={`Make the scale ${words}`}
+      onClick={() => onScale(next)}
+    >
+      log
+    </button>
   );
 }
 
-/** Keeps a plot in the box: a new one for other lines, the same one for other numbers, another window or step. */
-function usePlot(
-  box: {current: HTMLDivElement | null},
-  width: number,
-  plotted: Plotted,
-  hovered: (step: number | null) => void,
-): void {
-  const {curves, wholes, range, axis, scale, dark, height, marks, only, step} = plotted;
-  const latest = useRef(plotted);
-  latest.current = plotted;
-  const plot = useRef<{made: uPlot; lines: string} | null>(null);
-  const [bottom, top] = range;
-  const lines = curves
-    .map(({run, color}, index) => `${run} ${color} ${banded(curves, wholes, index)}`)
-    .join('\n');
-  useEffect(() => {
-    if (box.current === null || width === 0 || lines === '') return;
-    const data = aligned(latest.current);
-    const made = new uPlot(options(latest, width, hovered), data, box.current);
-    plot.current = {made, lines};
-    return () => {
-      plot.current = null;
-      made.destroy();
-    };
-  }, [box, width, height, lines, bottom, top, scale, only, marks, dark, hovered]);
-  useLayoutEffect(() => {
-    if (plot.current?.lines !== lines) return;
-    plot.current.made.setData(aligned(latest.current), false);
-    plot.current.made.redraw();
-  }, [curves, lines]);
-  const {low, high} = axis;
-  useLayoutEffect(() => plot.current?.made.setScale('x', {min: low, max: high}), [low, high]);
-  useEffect(() => plot.current?.made.redraw(false), [step]);
-}
-
-/** Whether a curve has a band here or elsewhere in its run. */
-function banded(curves: readonly Curve[], wholes: readonly Curve[], index: number): boolean {
-  return curves[index].high !== null || wholes[index].high !== null;
-}
-
-/** Per run its line, then the lower and upper edge of its band where it has them. */
-function aligned({curves, wholes, axis}: Plotted): uPlot.AlignedData {
-  const {place, breaks} = axis;
-  const tables = curves.map(({steps, values, low, high}, index): uPlot.AlignedData => {
-    const places = steps.map(step => place(step) ?? NaN);
-    if (!banded(curves, wholes, index)) return [places, values];
-    const none = steps.map(() => null);
-    return [places, values, high === null ? none : (low ?? values), high ?? none];
+/** What a key in the chart does, and what is said of the step that it went to. */
+function useKeys(
+  plot: RefObject<HTMLElement | null>,
+  {curves, zoom, all, step, cursor, only, onStep, onZoom}: ChartProps,
+  window: Zoom,
+  area: PlotArea,
+): [said: string, keyed: (event: KeyboardEvent) => void] {
+  const [said, setSaid] = useState('');
+  const {firstStep, lastStep} = window;
+  const inside = (at: number): boolean => firstStep <= at && at <= lastStep;
+  const middle = Math.round((firstStep + lastStep) / 2);
+  const gestured = useGestures(plot, {
+    zoom,
+    all,
+    layout: layoutOf(area, window, only !== undefined),
+    step: step !== null && inside(step) ? step : middle,
+    onZoom,
   });
-  if (breaks.length === 0) return uPlot.join(tables);
-  // No line crosses a break: where a run has no update, it has a gap.
-  const middles = breaks.map(({from, to}) => (from + to) / 2);
-  const [places, ...lines] = uPlot.join([...tables, [middles]]);
-  return [places, ...lines.map(line => Array.from(line, value => value ?? null))];
-}
-
-/** What a plot shows. */
-type Plotted = Props & {axis: StepAxis};
-
-interface Latest {
-  current: Plotted;
-}
-
-function options(
-  latest: Latest,
-  width: number,
-  hovered: (step: number | null) => void,
-): uPlot.Options {
-  const {curves, wholes, scale, height, only, range} = latest.current;
-  const [low, high] = range;
-  const color = pageColors();
-  const style = {
-    stroke: color.text,
-    font: '11px Roboto, system-ui, sans-serif',
-    grid: {stroke: color.grid, width: 1},
-    ticks: {stroke: color.grid, width: 1, size: 4},
+  const moved = (next: number): void => {
+    cursor.point(next);
+    setSaid(spokenWords(curves, next, only !== undefined));
+    if (!inside(next)) onZoom(panned(zoom, all, next < firstStep ? -0.5 : 0.5));
   };
+  const keyed = (event: KeyboardEvent): void => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const outside = event.key === 'ArrowLeft' ? lastStep + 1 : firstStep - 1;
+    const from = cursor.step ?? (step !== null && inside(step) ? step : outside);
+    const next = stepAfterKey(event.key, curves, from);
+    const selects = event.key === 'Enter' && cursor.step !== null;
+    if (next === undefined && !selects) {
+      gestured(event);
+      return;
+    }
+    event.preventDefault();
+    if (selects && cursor.step !== null) onStep(cursor.step);
+    else if (next != null) moved(next);
+  };
+  return [said, keyed];
+}
+
+/** The chart's box as the gestures see it: with the steps that would lie below the axis labels. */
+function layoutOf({axis, width}: PlotArea, window: Zoom, closed: boolean): Layout {
+  const {low, high}: Pick<StepAxis, 'low' | 'high'> = closed
+    ? {low: window.firstStep, high: window.lastStep}
+    : axis;
+  const perPixel = (high - low) / plotWidth({width});
   return {
-    width,
-    height,
-    legend: {show: false},
-    padding: [8, 26, 0, 0],
-    scales: {
-      x: {time: false, range: () => [latest.current.axis.low, latest.current.axis.high]},
-      y: {distr: scale === 'log' ? 3 : 1, range: () => [low, high]},
-    },
-    axes: [
-      {
-        ...style,
-        size: 28,
-        splits: () => latest.current.axis.ticks(width / 70),
-        filter: (_, ticks) => ticks,
-        values: (_, ticks) => ticks.map(place => formatStep(latest.current.axis.stepAt(place))),
-      },
-      {
-        ...style,
-        size: 58,
-        // uPlot draws no axis whose span is beyond its own increments, 1e15 or so, nor one with an increment below 5
-        // that is not among them; the ticks do not come from it
-        incrs: [Math.max(5, high - low)],
-        splits: () => valueTicks({scale, low, high}, 5),
-        filter: (_, ticks) => ticks,
-        values: (_, ticks) => ticks.map(formatNumber),
-      },
-    ],
-    ...linesOf(curves, wholes),
-    cursor: {
-      y: false,
-      sync: {
-        key: only === undefined ? 'steps' : 'only some steps',
-        filters: {pub: type => type === 'mousemove' || type === 'mouseleave'},
-      },
-      drag: {x: true, y: false, setScale: false},
-      points: {size: 6},
-      bind: {dblclick: () => () => (latest.current.onZoom(null), null)},
-    },
-    hooks: {
-      ready: [plot => watchClicks(plot, latest)],
-      setCursor: [plot => hovered(stepUnder(plot, latest.current.axis))],
-      setSelect: [plot => zoomTo(plot, latest.current)],
-      drawClear: [plot => drawBreaks(plot, latest.current.axis, color.grid)],
-      draw: [plot => drawMarks(plot, latest.current, latest.current.axis, color)],
-    },
+    low: low - MARGIN.left * perPixel,
+    high: high + MARGIN.right * perPixel,
+    width: Math.max(1, width),
+    rows: 0,
+    rowHeight: 0,
   };
-}
-
-function linesOf(
-  curves: readonly Curve[],
-  wholes: readonly Curve[],
-): Pick<uPlot.Options, 'series' | 'bands'> {
-  const series: uPlot.Series[] = [{}];
-  const bands: uPlot.Band[] = [];
-  for (const [index, {run, color}] of curves.entries()) {
-    series.push({
-      label: run,
-      stroke: color,
-      width: 1.5,
-      spanGaps: false,
-      points: {show: true, size: 4, filter: lonePoints},
-    });
-    if (!banded(curves, wholes, index)) continue;
-    const lower = series.length;
-    const lowEdge = {stroke: 'transparent', width: 0, points: {show: false}};
-    const highEdge = {
-      stroke: `${color}b0`,
-      width: 1,
-      points: {show: true, size: 3, filter: lonePoints},
-    };
-    series.push(lowEdge, highEdge);
-    bands.push({series: [lower + 1, lower], fill: `${color}30`});
-  }
-  return {series, bands};
-}
-
-const lone = new WeakMap<object, number[]>();
-
-/** The points that no line reaches, because what stands before and after them is no number. */
-function lonePoints(plot: uPlot, series: number): number[] {
-  const values = plot.data[series];
-  const known = lone.get(values);
-  if (known !== undefined) return known;
-  const alone: number[] = [];
-  // Undefined is a place that only other lines have.
-  let [joined, candidate] = [false, -1];
-  for (let index = 0; index < values.length; index++) {
-    const value = values[index];
-    if (value === undefined) continue;
-    if (candidate >= 0 && value === null) alone.push(candidate);
-    candidate = value === null || joined ? -1 : index;
-    joined = value !== null;
-  }
-  if (candidate >= 0) alone.push(candidate);
-  lone.set(values, alone);
-  return alone;
-}
-
-function stepUnder(plot: uPlot, axis: StepAxis): number | null {
-  const {idx} = plot.cursor;
-  return idx == null ? null : axis.stepAt(plot.data[0][idx]);
-}
-
-function zoomTo(plot: uPlot, {axis, onZoom}: Plotted): void {
-  const {left, width} = plot.select;
-  if (width < 5) return;
-  const [from, to] = [left, left + width].map(x => axis.stepAt(plot.posToVal(x, 'x')));
-  const firstStep = Math.max(1, from);
-  onZoom({firstStep, lastStep: Math.max(firstStep, to)});
-}
-
-/** A press that does not move picks the step; one that moves zooms. */
-function watchClicks(plot: uPlot, latest: Latest): void {
-  let pressed = 0;
-  plot.over.addEventListener('mousedown', event => (pressed = event.clientX));
-  plot.over.addEventListener('click', event => {
-    const {axis, onStep} = latest.current;
-    const step = stepUnder(plot, axis);
-    if (step !== null && Math.abs(event.clientX - pressed) < 5) onStep(step);
-  });
 }

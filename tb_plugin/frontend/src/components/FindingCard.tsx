@@ -1,34 +1,37 @@
-/** One finding: what, where, since when, what followed, what to do; and the ways to its places on the heat map. */
+/** One finding: what, where and since when; opened, what followed, why, what to do, where to read on. */
 
 import type {JSX} from 'preact';
 
 import {ruleUrl, type Finding} from '../api.ts';
 import {consequenceWords, place, stretches} from '../findings.ts';
 import {counted, formatNumber, formatStep, words} from '../format.ts';
-import {Badge, Shape} from './Badge.tsx';
+import {Shape} from './Badge.tsx';
 
-interface Place {
-  layer: string | null;
+/** What the page shows now. */
+export interface Shown {
+  layers: readonly string[];
   step: number | null;
 }
 
 interface Props {
+  id: string;
   finding: Finding;
-  /** What the page shows now. */
-  place: Place;
+  open: boolean;
+  shown: Shown;
   dark: boolean;
+  /** Takes the whole page to the place of a finding. */
   onShow: (finding: Finding) => void;
+  onOpen: (open: boolean) => void;
+  onMute: () => void;
 }
 
-/** Consequences that are told before the others have to be asked for. */
-const FIRST_CONSEQUENCES = 3;
-
-export function FindingCard({finding, place: shown, dark, onShow}: Props): JSX.Element {
-  const {rule, severity, layer, firstStep, consequences, evidence, reference} = finding;
+export function FindingCard(props: Props): JSX.Element {
+  const {id, finding, open, shown, onShow, onOpen, onMute} = props;
+  const {rule, severity, layer, firstStep, consequences} = finding;
   const current = [finding, ...consequences].some(each => isAt(each, shown));
-  // The button bubbles up to here, so that a click anywhere counts once; selecting the card's text is no click.
-  const show = (): void => {
-    if (document.getSelection()?.isCollapsed ?? true) onShow(finding);
+  const head = (): void => {
+    if (!open) onShow(finding);
+    onOpen(!open);
   };
   return (
     <article
@@ -37,15 +40,41 @@ export function FindingCard({finding, place: shown, dark, onShow}: Props): JSX.E
       data-severity={severity}
       data-layer={layer ?? ''}
       data-step={firstStep}
-      onClick={show}
     >
       <header>
-        <Badge verdict={severity} />
-        <span class="rule">{rule}</span>
+        <h3>
+          <button type="button" class="head" aria-expanded={open} aria-controls={id} onClick={head}>
+            <Shape verdict={severity} />
+            <span>
+              <span class="rule">
+                {severity} · {rule} {place(finding)}
+                {consequences.length > 0 && `, with ${counted(consequences.length, 'consequence')}`}
+              </span>
+              <span class="message">{finding.message}</span>
+            </span>
+          </button>
+        </h3>
+        <div class="acts">
+          <button type="button" onClick={() => onShow(finding)}>
+            Show at step {formatStep(firstStep)}
+          </button>
+          <button type="button" title="Do not tell this finding any more" onClick={onMute}>
+            Mute<span class="unseen"> {rule}</span>
+          </button>
+        </div>
       </header>
-      <h3>{finding.message}</h3>
-      <p class="place">{place(finding)}</p>
-      <Story consequences={consequences} place={shown} onShow={onShow} />
+      <div id={id} class="body" hidden={!open}>
+        {open && <Body {...props} />}
+      </div>
+    </article>
+  );
+}
+
+function Body({finding, shown, dark, onShow}: Props): JSX.Element {
+  const {rule, consequences, evidence, reference, suggestion} = finding;
+  return (
+    <>
+      <Story consequences={consequences} shown={shown} onShow={onShow} />
       {evidence.length > 0 && (
         <dl>
           {evidence.map(([name, value]) => (
@@ -57,27 +86,29 @@ export function FindingCard({finding, place: shown, dark, onShow}: Props): JSX.E
         </dl>
       )}
       <p class="advice">
-        <strong>What to do</strong> {finding.suggestion}
+        <strong>What to do</strong> {suggestion}
       </p>
-      <p class="reading-on" onClick={unheard}>
+      <p class="reading-on">
         <a href={ruleUrl(rule, dark)} target="_blank" rel="noopener">
           About this rule
         </a>
         {reference !== '' && <Reference text={reference} />}
       </p>
-      <button type="button">Show at step {formatStep(firstStep)}</button>
-    </article>
+    </>
   );
 }
+
+/** Consequences that are told before the others have to be asked for. */
+const FIRST_CONSEQUENCES = 3;
 
 /** What followed from a finding, each a way to its own place. */
 function Story({
   consequences,
-  place: shown,
+  shown,
   onShow,
 }: {
   consequences: readonly Finding[];
-  place: Place;
+  shown: Shown;
   onShow: (finding: Finding) => void;
 }): JSX.Element | null {
   if (consequences.length === 0) return null;
@@ -104,7 +135,7 @@ function Story({
   );
   const more = consequences.slice(FIRST_CONSEQUENCES);
   return (
-    <div class="story" onClick={unheard}>
+    <div class="story">
       {told(consequences.slice(0, FIRST_CONSEQUENCES))}
       {more.length > 0 && (
         <details>
@@ -132,11 +163,6 @@ function Reference({text}: {text: string}): JSX.Element {
   );
 }
 
-function isAt({layer, firstStep}: Finding, shown: Place): boolean {
-  return layer === shown.layer && firstStep === shown.step;
-}
-
-/** Keeps a click from the card, which would take the heat map to the finding itself. */
-function unheard(event: Event): void {
-  event.stopPropagation();
+function isAt({layer, firstStep}: Finding, {layers, step}: Shown): boolean {
+  return firstStep === step && (layer ?? undefined) === layers[0];
 }

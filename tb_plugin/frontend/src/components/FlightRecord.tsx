@@ -13,16 +13,21 @@ import {
   LOSS_COLUMN,
   stepsTogether,
 } from '../flight.ts';
+import type {Cursor} from '../cursor.ts';
 import {drawn, linesOf, type Drawn, type Line} from '../lines.ts';
-import {hasLayer, type Action, type State} from '../state.ts';
+import {hasLayer, scaleOf} from '../selection.ts';
+import type {Action, State} from '../state.ts';
 import {Chart} from './Chart.tsx';
+import {placeOf} from './chartPlace.ts';
+import {LineKey} from './LineKey.tsx';
 import {Failure, Loading} from './Messages.tsx';
 import {useSame} from './useSame.ts';
 
-const NOTHING: Drawn = {curves: [], wholes: [], range: [0, 1]};
+const NOTHING: Drawn = {curves: [], wholes: []};
 
 interface Props {
   state: State;
+  cursor: Cursor;
   dispatch: (action: Action) => void;
 }
 
@@ -31,10 +36,10 @@ interface Flown extends Line {
   flight: Flight;
 }
 
-export function FlightRecord({state, dispatch}: Props): JSX.Element | null {
+export function FlightRecord({state, cursor, dispatch}: Props): JSX.Element | null {
   const flown = useSame(flights(state));
   const layer = flightLayer(
-    state.layer,
+    state.layers[0] ?? null,
     flown.map(({run}) => run),
   );
   if (flown.length === 0) return null;
@@ -49,9 +54,9 @@ export function FlightRecord({state, dispatch}: Props): JSX.Element | null {
         <h2>Flight record</h2>
       </header>
       <ul class="marks">
-        {flown.map(({run, flight, color}) => (
+        {flown.map(({run, flight, color, dash}) => (
           <li key={run.name}>
-            <span class="swatch" style={{background: color}} />
+            <LineKey color={color} dash={dash} />
             {run.name}: {flightSentence(flight)}
           </li>
         ))}
@@ -69,7 +74,7 @@ export function FlightRecord({state, dispatch}: Props): JSX.Element | null {
           );
         return table === null && <Loading key={url} what={`the flight record of ${run.name}`} />;
       })}
-      <Charts state={state} flown={flown} layer={layer} dispatch={dispatch} />
+      <Charts state={state} cursor={cursor} flown={flown} layer={layer} dispatch={dispatch} />
     </section>
   );
 }
@@ -86,11 +91,13 @@ function flights(state: State): Flown[] {
 
 function Charts({
   state,
+  cursor,
   flown,
   layer,
   dispatch,
 }: Props & {flown: readonly Flown[]; layer: string | null}): JSX.Element | null {
-  const {lossScale} = state;
+  const lossScale = scaleOf(state, LOSS_COLUMN, 'linear');
+  const normScale = scaleOf(state, 'gradient_norm', 'log');
   const {only, marks, norms, losses, absent} = useMemo(() => {
     const runs = flown.map(({run}) => run);
     const only = stepsTogether(flown.flatMap(({table}) => table ?? []));
@@ -99,25 +106,16 @@ function Charts({
     return {
       only,
       marks: flightMarks(runs, only),
-      norms: layer === null ? NOTHING : of(layerColumn(layer), 'log'),
+      norms: layer === null ? NOTHING : of(layerColumn(layer), normScale),
       losses: of(LOSS_COLUMN, lossScale),
       absent: runs
         .filter(run => layer !== null && !hasLayer(run, layer))
         .map(run => `${run.name} has no layer of this name.`),
     };
-  }, [flown, layer, lossScale]);
+  }, [flown, layer, lossScale, normScale]);
   if (only.length === 0) return null;
-  const zoom = state.zoom ?? {firstStep: only[0], lastStep: only[only.length - 1]};
-  const common = {
-    only,
-    marks,
-    zoom,
-    step: state.step,
-    dark: state.dark,
-    height: 170,
-    onStep: (step: number) => dispatch({type: 'step', step}),
-    onZoom: (zoomed: State['zoom']) => dispatch({type: 'zoom', zoom: zoomed}),
-  };
+  const all = {firstStep: only[0], lastStep: only[only.length - 1]};
+  const common = {only, marks, height: 170, ...placeOf(state, all, cursor, dispatch)};
   return (
     <>
       <div class="step-charts">
@@ -127,7 +125,8 @@ function Charts({
             title={`Gradient norm of ${layer}`}
             unit="loss per weight"
             description="L2 norm of the gradient at every update, before clipping"
-            scale="log"
+            scale={normScale}
+            onScale={scale => dispatch({type: 'scale', name: 'gradient_norm', scale})}
             {...norms}
             absent={absent}
             {...common}
@@ -139,6 +138,7 @@ function Charts({
           unit=""
           description="The training loss at every update"
           scale={lossScale}
+          onScale={scale => dispatch({type: 'scale', name: LOSS_COLUMN, scale})}
           {...losses}
           absent={[]}
           {...common}

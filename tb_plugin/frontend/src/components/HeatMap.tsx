@@ -1,67 +1,92 @@
-/** Layers × steps as pixels, with labels, axis, pointer and the selected place. */
+/** One heat map: layers × steps as pixels, with labels, axis, pointer and the selected place. */
 
-import type {JSX, RefObject} from 'preact';
-import {useEffect, useLayoutEffect, useMemo, useRef, useState} from 'preact/hooks';
+import type {ComponentChildren, JSX, RefObject} from 'preact';
+import {useEffect, useLayoutEffect, useMemo, useRef} from 'preact/hooks';
 
 import type {Run, Table} from '../api.ts';
+import type {Cursor} from '../cursor.ts';
 import {formatStep} from '../format.ts';
 import {
+  GAP_ROW,
   mapHeight,
-  restartEdges,
-  rowAt,
   rowHeight,
   rowsInView,
   rowY,
-  stepAt,
-  stepX,
+  scrolledTo,
   type Layout,
+  type Room,
 } from '../layout.ts';
-import {codesOf, paint, stretchesOf, type Codes, type Stretch} from '../raster.ts';
+import {stretchesOf, type Scheme} from '../raster.ts';
 import type {Domain} from '../scale.ts';
-import {mostAlarming, rowOf, rowStart} from '../table.ts';
+import type {Spikes} from '../spikes.ts';
+import type {Row} from '../tree.ts';
 import type {Zoom} from '../zoom.ts';
-import {labelsWidth, MapAxis, MapLabels} from './MapLabels.tsx';
-import {MapTip} from './MapTip.tsx';
+import {MapAxis} from './MapAxis.tsx';
+import {MapLabels, type TreeActions} from './MapLabels.tsx';
+import {Crosshair, HoverLine, HoverRow, Restarts} from './MapMarks.tsx';
+import {MapTip, type Told} from './MapTip.tsx';
 import {useGestures} from './useGestures.ts';
+import {devicePixels, usePainted, usePicture} from './usePainted.ts';
+import {usePlotKeys} from './usePlotKeys.ts';
+import {usePointer} from './usePointer.ts';
 import {useWidth} from './useWidth.ts';
 
-interface Props {
+/** What the maps of a section have in common. */
+export interface Shared extends TreeActions {
   section: RefObject<HTMLElement | null>;
-  run: Run;
-  /** One column per layer of the run. */
-  table: Table;
-  /** All steps that there are, also where the table is only about a part of them. */
+  /** The steps that the maps show where there is no zoom. */
   all: Zoom;
   domain: Domain | null;
-  label: string;
-  layer: string | null;
+  scheme: Scheme;
+  room: Room;
+  labelsWidth: number;
+  /** The row of the selected layer; -1 for none. */
+  main: number;
+  /** The keys of the rows that are selected whole. */
+  chosen: ReadonlySet<string>;
+  /** The keys of other rows without children in which some are selected. */
+  partly: ReadonlySet<string>;
   step: number | null;
   zoom: Zoom | null;
   tallRows: boolean;
   jumps: number;
-  onPlace: (layer: string, step: number) => void;
-  onLayer: (layer: string) => void;
+  cursor: Cursor;
+  /** How far the rows are scrolled, in all maps. */
+  top: number;
+  /** The row under the pointer, in all maps; null for none. */
+  hovered: number | null;
+  onTop: (top: number) => void;
+  onHover: (row: number | null) => void;
+  onPlace: (row: Row, step: number) => void;
   onZoom: (zoom: Zoom | null) => void;
 }
 
-/** Where the pointer is in the plot, and on the page. */
-interface Pointer {
-  x: number;
-  y: number;
-  pageX: number;
-  pageY: number;
+export interface MapProps extends Shared {
+  run: Run;
+  /** The rows of the map; their columns are those of this table. */
+  rows: readonly Row[];
+  table: Table;
+  spikes: Spikes | null;
+  /** Says what a cell holds: first its value. */
+  tell: (of: Row, row: number) => readonly Told[];
+  /** What the map is of, as words. */
+  label: string;
+  /** Whether the labels are the section's tree; else they are names for eyes only. */
+  tree: boolean;
+  /** Above the rows, as wide as they are. */
+  above?: ((layout: Layout) => ComponentChildren) | undefined;
+  /** Beside the rows, as high as they are, and what is below it. */
+  beside?: ((layout: Layout, first: number, last: number) => ComponentChildren) | undefined;
+  besideAxis?: ComponentChildren;
 }
 
 /** Padding and border above and below the rows. */
 const MAP_FRAME = 8;
-const DRAG_PIXELS = 5;
-/** Rows as high as this have a line between them. */
-const GAP_ROW = 8;
-const KEYS = 'With the arrow keys pan, with + and − zoom, with 0 show all.';
+const KEYS =
+  'Up and down select a layer, Shift with left and right a step. Left and right pan, + and − zoom, 0 shows all.';
 
-export function HeatMap(props: Props): JSX.Element {
-  const {run, table, all, zoom, step, tallRows} = props;
-  const {layers, restarts} = run;
+export function HeatMap(props: MapProps): JSX.Element {
+  const {run, rows, table, all, zoom, step, tallRows, room, cursor, top} = props;
   const plot = useRef<HTMLDivElement>(null);
   const scroller = useRef<HTMLDivElement>(null);
   const width = useWidth(plot);
@@ -71,75 +96,62 @@ export function HeatMap(props: Props): JSX.Element {
       low: firstStep - 1,
       high: lastStep,
       width,
-      rows: layers.length,
-      rowHeight: rowHeight(layers.length, tallRows),
+      rows: rows.length,
+      rowHeight: rowHeight(rows.length, tallRows, room),
     }),
-    [firstStep, lastStep, width, layers.length, tallRows],
+    [firstStep, lastStep, width, rows.length, tallRows, room],
   );
-  const [top, setTop] = useState(0);
-  const [pointer, setPointer] = useState<Pointer | null>(null);
-  const [start, setStart] = useState<number | null>(null);
   const stretches = useMemo(
     () => stretchesOf(table, layout.low, layout.high, devicePixels(layout.width)),
     [table, layout],
   );
-  const {first, last} = rowsInView(layout, top, mapHeight(layers.length, tallRows));
-  const canvas = usePainted(props, layout, stretches, first, last);
-  const sizes = {
-    '--labels': `${labelsWidth(layers)}px`,
-    '--map': `${mapHeight(layers.length, tallRows) + MAP_FRAME}px`,
-  };
-  const selected = layers.findIndex(({name}) => name === props.layer);
-  useScrolledTo(scroller, selected, layout, props.jumps);
-  const keyed = useGestures(plot, {zoom, all, layout, step, onZoom: props.onZoom});
+  const height = mapHeight(rows.length, tallRows, room);
+  const {first, last} = rowsInView(layout, top, height);
+  const picture = usePicture(table, props.domain, props.spikes, props.scheme);
+  const canvas = usePainted(props.section, picture, layout, stretches, rows, first, last);
+  useScrolled(scroller, top);
+  useScrolledToMain(scroller, props, layout, height);
+  const keys = usePlotKeys(props, layout, scroller, height);
+  const {cell, pointer, dragged, leave, handlers} = usePointer(
+    plot,
+    props,
+    layout,
+    stretches,
+    picture,
+  );
+  const gestures = useGestures(plot, {zoom, all, layout, step, onZoom: props.onZoom});
 
-  const at = (event: PointerEvent): Pointer => {
-    const box = plot.current?.getBoundingClientRect();
-    return {
-      x: event.clientX - (box?.left ?? 0),
-      y: event.clientY - (box?.top ?? 0),
-      pageX: event.clientX,
-      pageY: event.clientY,
-    };
+  const sizes = {
+    '--labels': `${props.labelsWidth}px`,
+    '--map': `${height + MAP_FRAME}px`,
   };
-  const release = (event: PointerEvent): void => {
-    const released = at(event);
-    const {x} = released;
-    setStart(null);
-    if (start === null) return;
-    if (Math.abs(x - start) < DRAG_PIXELS) {
-      const cell = cellAt(released, layout, table, stretches);
-      props.onPlace(layers[cell.layer].name, table.last[cell.row]);
-    } else {
-      const [from, to] = [Math.min(start, x), Math.max(start, x)].map(edge =>
-        rowOf(table, stepAt(layout, edge)),
-      );
-      props.onZoom({firstStep: rowStart(table, from) + 1, lastStep: table.last[to]});
-    }
-  };
-  const press = (event: PointerEvent): void => {
-    if (event.button !== 0) return;
-    plot.current?.setPointerCapture(event.pointerId);
-    setStart(at(event).x);
-  };
-  const cell =
-    start === null && pointer !== null ? cellAt(pointer, layout, table, stretches) : null;
 
   return (
-    <>
+    <div class="one-map" style={sizes}>
+      {props.above !== undefined && <div class="above">{props.above(layout)}</div>}
       <div
         class="map"
         ref={scroller}
-        style={sizes}
-        onScroll={event => setTop(event.currentTarget.scrollTop)}
+        onScroll={event => {
+          // Other cells come under the pointer, of which it tells when it moves.
+          if (cell !== null) leave();
+          props.onTop(event.currentTarget.scrollTop);
+        }}
       >
         <MapLabels
-          layers={layers}
+          rows={rows}
           layout={layout}
           first={first}
           last={last}
-          selected={selected}
-          onLayer={props.onLayer}
+          main={props.main}
+          chosen={props.chosen}
+          partly={props.partly}
+          scroller={scroller}
+          height={height}
+          mute={!props.tree}
+          onSelect={props.onSelect}
+          onToggle={props.onToggle}
+          onFold={props.onFold}
         />
         <div
           class="plot"
@@ -147,178 +159,87 @@ export function HeatMap(props: Props): JSX.Element {
           style={{height: `${rowY(layout, layout.rows)}px`}}
           tabIndex={0}
           role="group"
-          aria-label={`Heat map. ${KEYS}`}
-          onKeyDown={keyed}
-          onPointerDown={press}
-          onPointerMove={event => setPointer(at(event))}
-          onPointerUp={release}
-          onPointerCancel={() => setStart(null)}
-          onPointerLeave={() => setPointer(null)}
+          aria-label={`Heat map of ${run.name}. ${KEYS}`}
+          onKeyDown={event => {
+            if (!keys.keyed(event)) gestures(event);
+          }}
+          {...handlers}
           onDblClick={() => props.onZoom(null)}
         >
           <canvas
             ref={canvas}
             role="img"
             style={{top: `${rowY(layout, first)}px`, height: `${rowY(layout, last - first)}px`}}
-            aria-label={`${props.label} of ${layers.length} layers over ${run.records} recorded steps of ${run.name}${restartWords(restarts)}`}
+            aria-label={`${props.label} over ${run.records} recorded steps of ${run.name}${restartWords(run.restarts)}`}
           />
           {layout.rowHeight >= GAP_ROW && (
             <div class="gaps" style={{'--row': `${layout.rowHeight}px`}} />
           )}
-          {restartEdges(layout, restarts).map(left => (
-            <div key={left} class="restart" style={{left: `${left}px`}} />
-          ))}
-          <Crosshair layout={layout} row={selected} table={table} step={step} />
-          {start !== null && pointer !== null && Math.abs(pointer.x - start) >= DRAG_PIXELS && (
+          <Restarts layout={layout} restarts={run.restarts} />
+          {props.hovered !== null && props.hovered < rows.length && (
+            <HoverRow layout={layout} row={props.hovered} />
+          )}
+          <HoverLine layout={layout} table={table} cursor={cursor} />
+          <Crosshair layout={layout} row={props.main} table={table} step={step} />
+          {dragged !== null && (
             <div
               class="drag"
-              style={{
-                left: `${Math.min(start, pointer.x)}px`,
-                width: `${Math.abs(pointer.x - start)}px`,
-              }}
+              style={{left: `${dragged.from}px`, width: `${dragged.to - dragged.from}px`}}
             />
           )}
           {cell !== null && pointer !== null && (
             <MapTip
               x={pointer.pageX}
               y={pointer.pageY}
-              layer={layers[cell.layer]}
+              run={run}
               table={table}
+              of={cell.of}
               row={cell.row}
-              column={cell.layer}
-              label={props.label}
-              restarts={restarts}
-              summarizedUntil={run.summarizedUntil}
+              told={props.tell(cell.of, cell.row)}
             />
           )}
         </div>
+        {props.beside?.(layout, first, last)}
       </div>
-      <MapAxis layout={layout} style={sizes} />
-    </>
+      <div class="below">
+        <MapAxis layout={layout} />
+        {props.besideAxis}
+      </div>
+      <p class="visually-hidden" role="status">
+        {keys.said}
+      </p>
+    </div>
   );
 }
 
-function devicePixels(width: number): number {
-  return Math.round(width * window.devicePixelRatio);
-}
-
-/** Paints the rows in view before the browser shows the frame, and marks the section as drawn. */
-function usePainted(
-  {section, table, domain}: Props,
-  layout: Layout,
-  stretches: readonly Stretch[],
-  first: number,
-  last: number,
-): RefObject<HTMLCanvasElement | null> {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const image = useRef<ImageData | null>(null);
-  const codes = useCodes(table, domain);
+/** Follows the other map of the section. */
+function useScrolled(scroller: RefObject<HTMLElement | null>, top: number): void {
   useLayoutEffect(() => {
-    const node = canvas.current;
-    const context = node?.getContext('2d');
-    if (node == null || context == null || layout.width === 0) return;
-    const start = performance.now();
-    const width = devicePixels(layout.width);
-    const height = devicePixels(rowY(layout, last - first));
-    if (node.width !== width) node.width = width;
-    if (node.height !== height) node.height = height;
-    // The memory of the painting before, where it fits: all of it is painted over.
-    const kept = image.current;
-    const fits = kept?.width === width && kept.height === height;
-    const into = fits ? kept : context.createImageData(width, height);
-    image.current = into;
-    const ratio = window.devicePixelRatio;
-    paint(
-      new Uint32Array(into.data.buffer),
-      {width, rowHeight: layout.rowHeight * ratio, patternSize: Math.round(ratio)},
-      codes,
-      stretches,
-      first,
-      last,
-    );
-    context.putImageData(into, 0, 0);
-    performance.measure('optimizer-health:paint', {start, end: performance.now()});
-    if (section.current !== null) section.current.dataset.drawn = 'true';
-  }, [section, codes, layout, stretches, first, last]);
-  return canvas;
-}
-
-/** The codes of a table, kept for the time that a zoom shows another one. */
-function useCodes(table: Table, domain: Domain | null): Codes {
-  const known = useRef(new WeakMap<Table, {domain: Domain | null; codes: Codes}>());
-  const held = known.current.get(table);
-  if (held?.domain === domain) return held.codes;
-  const codes = codesOf(table, domain);
-  known.current.set(table, {domain, codes});
-  return codes;
+    const node = scroller.current;
+    // The browser rounds, and goes no further than there are rows.
+    if (node !== null && Math.abs(node.scrollTop - top) > 1) node.scrollTop = top;
+  }, [top]);
 }
 
 /** Brings the selected row into view after a jump, where the rows are more than fit. */
-function useScrolledTo(
+function useScrolledToMain(
   scroller: RefObject<HTMLElement | null>,
-  row: number,
+  {main, jumps, rows}: MapProps,
   layout: Layout,
-  jumps: number,
+  height: number,
 ): void {
+  const done = useRef(0);
   useEffect(() => {
     const node = scroller.current;
-    if (node === null || row < 0 || jumps === 0) return;
-    const top = rowY(layout, row);
-    if (top < node.scrollTop || top + layout.rowHeight > node.scrollTop + node.clientHeight) {
-      node.scrollTop = top - node.clientHeight / 2;
-    }
+    if (node === null || main < 0 || jumps === done.current) return;
+    // A jump opens the block that the row is in: only then is it known where it is.
+    if (rows[main].open === false) return;
+    done.current = jumps;
+    const top = rowY(layout, main);
+    if (scrolledTo(layout, main, node.scrollTop, height) !== node.scrollTop)
+      node.scrollTop = top - height / 2;
     // Only a jump moves the rows: a reload or a zoom leaves them where they were scrolled to.
-  }, [jumps]);
-}
-
-/** The cell under the pointer; of the table's rows that share its pixel, the one that shows. */
-function cellAt(
-  {x, y}: Pointer,
-  layout: Layout,
-  table: Table,
-  stretches: readonly Stretch[],
-): {layer: number; row: number} {
-  const layer = rowAt(layout, y);
-  const pixel = Math.floor(x * window.devicePixelRatio);
-  const under = stretches.find(({left, right}) => left <= pixel && pixel < right);
-  if (under === undefined) return {layer, row: rowOf(table, stepAt(layout, x))};
-  return {layer, row: mostAlarming(table, layer, under.from, under.to)};
-}
-
-function Crosshair({
-  layout,
-  row,
-  table,
-  step,
-}: {
-  layout: Layout;
-  row: number;
-  table: Table;
-  step: number | null;
-}): JSX.Element {
-  const {low, high, width} = layout;
-  const column = step === null ? -1 : rowOf(table, step);
-  const [from, to] =
-    column < 0
-      ? [0, 0]
-      : [stepX(layout, rowStart(table, column)), stepX(layout, table.last[column])];
-  const left = Math.max(0, from);
-  return (
-    <>
-      {row >= 0 && (
-        <div
-          class="cross-row"
-          style={{top: `${rowY(layout, row)}px`, height: `${layout.rowHeight}px`}}
-        />
-      )}
-      {step !== null && low < step && step <= high && (
-        <div
-          class="cross-column"
-          style={{left: `${left}px`, width: `${Math.max(2, Math.min(width, to) - left)}px`}}
-        />
-      )}
-    </>
-  );
+  }, [jumps, main]);
 }
 
 function restartWords(restarts: readonly number[]): string {

@@ -1,113 +1,137 @@
-/** The selected layer's statistics over steps, the shown runs side by side. */
+/** The statistics of the selected layers over steps: any number of layers, of all shown runs, in each chart. */
 
 import type {JSX} from 'preact';
 import {useMemo} from 'preact/hooks';
 
-import {layerUrl, type Run} from '../api.ts';
-import {layerCharts, type LayerChart} from '../charts.ts';
-import {drawn, linesOf, type Line} from '../lines.ts';
-import {runColor} from '../palette.ts';
-import {hasLayer, shownRuns, type Action, type State} from '../state.ts';
-import type {Zoom} from '../zoom.ts';
+import type {Run} from '../api.ts';
+import {layerCharts, referenceOf} from '../charts.ts';
+import type {Cursor} from '../cursor.ts';
+import {causeMarks} from '../flight.ts';
+import {counted} from '../format.ts';
+import {drawn, layerLines, layerLooks, smoothedDrawn, type Line} from '../lines.ts';
+import {allSteps, hasLayer, scaleOf, selectedRun, shownRuns} from '../selection.ts';
+import type {Action, State} from '../state.ts';
 import {Chart} from './Chart.tsx';
+import {placeOf} from './chartPlace.ts';
+import {LayerKeys} from './LayerKeys.tsx';
 import {Failure, Loading} from './Messages.tsx';
+import {Smoothing} from './Smoothing.tsx';
 import {useSame} from './useSame.ts';
 
-export function LayerCurves({
-  state,
-  dispatch,
-}: {
+interface Props {
   state: State;
+  cursor: Cursor;
   dispatch: (action: Action) => void;
-}): JSX.Element {
-  const {layer} = state;
-  const runs = shownRuns(state);
+}
+
+export function LayerCurves({state, cursor, dispatch}: Props): JSX.Element {
+  const {layers} = state;
+  const selected = selectedRun(state);
+  const runs = useSame(shownRuns(state));
+  const offered = useMemo(() => offeredLayers(selected, runs), [selected, runs]);
   return (
-    <section class="panel curves" aria-label="Curves" data-testid="curves" data-layer={layer ?? ''}>
+    <section
+      class="panel curves"
+      aria-label="Curves"
+      data-testid="curves"
+      data-layer={layers[0] ?? ''}
+    >
       <header class="panel-head">
         <h2>
-          {layer === null ? (
-            'Curves of a layer'
-          ) : (
-            <>
-              Curves of <code>{layer}</code>
-            </>
-          )}
+          <Heading layers={layers} />
         </h2>
-        <RunKey state={state} />
+        <Smoothing
+          smoothing={state.smoothing}
+          onChange={smoothing => dispatch({type: 'smoothing', smoothing})}
+        />
       </header>
-      {layer === null && (
+      <LayerKeys
+        looks={layerLooks(state)}
+        layers={layers}
+        offered={offered}
+        onLayers={chosen => dispatch({type: 'layers', layers: chosen})}
+      />
+      {layers.length === 0 && (
         <p class="hint">Click a layer of the heat map, or a finding, to see its curves.</p>
       )}
-      {layer !== null && runs.length === 0 && (
+      {layers.length > 0 && runs.length === 0 && (
         <p class="hint">Tick a run in the list to draw its curves.</p>
       )}
-      {layer !== null && runs.length > 0 && (
-        <Charts state={state} layer={layer} dispatch={dispatch} />
+      {layers.length > 0 && runs.length > 0 && (
+        <Charts state={state} cursor={cursor} dispatch={dispatch} />
       )}
     </section>
   );
 }
 
-function Charts({
-  state,
-  layer,
-  dispatch,
-}: {
-  state: State;
-  layer: string;
-  dispatch: (action: Action) => void;
-}): JSX.Element {
-  const {overview, statistic} = state;
-  const lines = useSame(linesOf(state, run => layerUrl(run.name, layer)));
-  const statistics = overview?.statistics;
-  const charts = useMemo(() => {
-    const having = lines.filter(({run}) => hasLayer(run, layer));
-    const runs = having.map(({run}) => run);
-    return layerCharts(statistic, runs).flatMap(show => {
-      const meta = statistics?.find(({name}) => name === show.name);
-      if (meta === undefined) return [];
-      const charted = drawn(having, {...show, scale: meta.scale}, run => run.statistics);
-      return [{meta, band: show.band, charted, absent: absentWords(show, lines, layer)}];
-    });
-  }, [lines, statistics, layer, statistic]);
-  const loading = lines.filter(
-    ({run, whole, error}) => hasLayer(run, layer) && whole === null && error === null,
-  );
+function Heading({layers}: {layers: readonly string[]}): JSX.Element {
+  if (layers.length === 0) return <>Curves of a layer</>;
+  if (layers.length > 1) return <>Curves of {layers.length} layers</>;
   return (
     <>
-      {loading.length > 0 && (
-        <Loading what={`${layer} of ${loading.map(({run}) => run.name).join(', ')}`} />
-      )}
-      {lines.map(({run, error}) =>
-        error === null ? null : (
-          <Failure
-            key={run.name}
-            title={`${run.name} could not be read`}
-            error={error}
-            retry={() => dispatch({type: 'retry', url: layerUrl(run.name, layer)})}
-          />
-        ),
-      )}
-      {charts.length === 0 && <p class="hint">No ticked run has a layer of this name.</p>}
+      Curves of <code>{layers[0]}</code>
+    </>
+  );
+}
+
+/** The layers that may be added: the selected run's, then what only other runs have. */
+function offeredLayers(selected: Run | null, shown: readonly Run[]): Run['layers'] {
+  const runs = [...(selected === null ? [] : [selected]), ...shown];
+  const known = new Map(runs.toReversed().flatMap(run => run.layers.map(of => [of.name, of])));
+  const ordered = new Set(runs.flatMap(run => run.layers.map(({name}) => name)));
+  return [...ordered].flatMap(name => known.get(name) ?? []);
+}
+
+function Charts({state, cursor, dispatch}: Props): JSX.Element {
+  const {overview, statistic, layers, smoothing, scales} = state;
+  const lines = useSame(layerLines(state));
+  const shown = useSame(shownRuns(state));
+  const statistics = overview?.statistics;
+  const selected = selectedRun(state);
+  const marks = useMemo(() => causeMarks(selected, layers), [selected, layers]);
+  const rawCharts = useMemo(() => {
+    const having = [...new Set(lines.map(({run}) => run))];
+    return layerCharts(statistic, having).flatMap(show => {
+      const meta = statistics?.find(({name}) => name === show.name);
+      if (meta === undefined) return [];
+      const scale = scaleOf({scales}, meta.name, meta.scale);
+      const charted = drawn(lines, {...show, scale}, run => run.statistics);
+      const recording = having.filter(run => run.statistics.includes(meta.name));
+      const reference = referenceOf(meta.name, recording);
+      const absent = unrecorded(meta.name, having);
+      return [{meta, scale, charted, reference, band: show.band, absent}];
+    });
+  }, [lines, statistics, statistic, scales]);
+  const charts = useMemo(
+    () => rawCharts.map(of => ({...of, charted: smoothedDrawn(of.charted, smoothing)})),
+    [rawCharts, smoothing],
+  );
+  const place = placeOf(state, allSteps(state), cursor, dispatch);
+  return (
+    <>
+      <Troubles lines={lines} dispatch={dispatch} />
+      {missingWords(shown, layers).map(words => (
+        <p key={words} class="hint">
+          {words}
+        </p>
+      ))}
       <div class="charts">
-        {charts.map(({meta, band, charted, absent}) => (
+        {charts.map(({meta, scale, charted, reference, band, absent}) => (
           <Chart
             key={meta.name}
             name={meta.name}
             title={meta.label}
             unit={meta.unit}
             description={meta.description}
-            scale={meta.scale}
+            scale={scale}
+            onScale={next => dispatch({type: 'scale', name: meta.name, scale: next})}
             {...charted}
-            band={band}
+            band={bandOf(band, charted.curves)}
+            reference={reference}
+            marks={marks}
             absent={absent}
-            zoom={state.zoom ?? stepsOf(shownRuns(state))}
-            step={state.step}
-            dark={state.dark}
-            height={170}
-            onStep={step => dispatch({type: 'step', step})}
-            onZoom={zoom => dispatch({type: 'zoom', zoom})}
+            height={190}
+            {...place}
           />
         ))}
       </div>
@@ -115,34 +139,65 @@ function Charts({
   );
 }
 
-/** The shown runs that have no line in a chart, and why. */
-function absentWords({name}: LayerChart, lines: readonly Line[], layer: string): string[] {
-  return lines.flatMap(({run}) => {
-    if (!hasLayer(run, layer)) return [`${run.name} has no layer of this name.`];
-    if (run.statistics.includes(name)) return [];
-    return [`${run.name} does not record this (${run.optimizer}).`];
-  });
+/** What the band is, and what the thin dashes of a chart with a second statistic are. */
+function bandOf(
+  band: string | undefined,
+  curves: readonly {source: {statistic: string}}[],
+): string | undefined {
+  const clipped = curves.some(({source}) => source.statistic === 'clipped_gradient_norm');
+  return clipped && band !== undefined ? `${band}. Thin dashes: after clipping` : band;
 }
 
-function RunKey({state}: {state: State}): JSX.Element {
-  const {overview, shown, dark} = state;
+/** What is on its way, and what failed. */
+function Troubles({
+  lines,
+  dispatch,
+}: {
+  lines: readonly Line[];
+  dispatch: (action: Action) => void;
+}): JSX.Element {
+  const loading = lines.filter(({whole, error}) => whole === null && error === null);
   return (
-    <ul class="marks">
-      {(overview?.runs ?? []).map((run, index) =>
-        shown.has(run.name) ? (
-          <li key={run.name}>
-            <span class="swatch" style={{background: runColor(index, dark)}} />
-            {run.name}
-          </li>
-        ) : null,
+    <>
+      {loading.length > 0 && <Loading what={loadingWords(loading)} />}
+      {lines.map(({run, layer, url, error}) =>
+        error === null ? null : (
+          <Failure
+            key={url}
+            title={`${layer ?? 'A layer'} of ${run.name} could not be read`}
+            error={error}
+            retry={() => dispatch({type: 'retry', url})}
+          />
+        ),
       )}
-    </ul>
+    </>
   );
 }
 
-/** The steps that the runs cover together. */
-export function stepsOf(runs: readonly Run[]): Zoom {
-  const firstStep = Math.min(...runs.map(run => run.firstStep));
-  const lastStep = Math.max(...runs.map(run => run.lastStep));
-  return firstStep <= lastStep ? {firstStep, lastStep} : {firstStep: 0, lastStep: 1};
+function loadingWords(lines: readonly Line[]): string {
+  const told = lines.slice(0, 3).map(({run, layer}) => `${layer ?? ''} of ${run.name}`);
+  const more = lines.length - told.length;
+  return [...told, ...(more > 0 ? [`${more} more`] : [])].join(', ');
+}
+
+/** The runs that have no line in a chart, and why. */
+function unrecorded(name: string, runs: readonly Run[]): string[] {
+  return runs
+    .filter(({statistics}) => !statistics.includes(name))
+    .map(run => `${run.name} does not record this (${run.optimizer}).`);
+}
+
+/** What of the overlaid layers the shown runs lack. */
+function missingWords(runs: readonly Run[], layers: readonly string[]): string[] {
+  const lacking = runs.map(run => ({run, lacks: layers.filter(layer => !hasLayer(run, layer))}));
+  const only = layers.length === 1 ? 'layer of this name' : 'layer of any of these names';
+  if (lacking.every(({lacks}) => lacks.length === layers.length))
+    return [`No ticked run has a ${only}.`];
+  return lacking
+    .filter(({lacks}) => lacks.length > 0)
+    .map(({run, lacks}) => {
+      if (lacks.length === layers.length) return `${run.name} has no ${only}.`;
+      const more = lacks.length > 3 ? ` and ${counted(lacks.length - 3, 'more', 'more')}` : '';
+      return `${run.name} has no layer ${lacks.slice(0, 3).join(', ')}${more}.`;
+    });
 }

@@ -2,42 +2,57 @@
 
 import type {JSX} from 'preact';
 
-import type {Layer, Table} from '../api.ts';
-import {formatStep, stepWords} from '../format.ts';
-import {cellWords} from '../table.ts';
+import type {Run, Table} from '../api.ts';
+import {counted, formatStep, stepWords} from '../format.ts';
+import type {Row} from '../tree.ts';
+
+/** A line about a cell: its value, what it is of one run or the other, a spike. */
+export interface Told {
+  label: string;
+  words: string;
+}
 
 interface Props {
   /** The pointer on the page. */
   x: number;
   y: number;
-  layer: Layer;
+  run: Run;
   table: Table;
-  /** The cell: its row in the table, and its column there. */
+  /** The row of the map. */
+  of: Row;
+  /** The row of the table. */
   row: number;
-  column: number;
-  label: string;
-  restarts: readonly number[];
-  summarizedUntil: number | null;
+  told: readonly Told[];
 }
 
-export function MapTip(props: Props): JSX.Element {
-  const {x, y, layer, table, row, column, restarts, summarizedUntil} = props;
+export function MapTip({x, y, run, table, of, row, told}: Props): JSX.Element {
   const [first, last] = [table.first[row], table.last[row]];
   const before = row === 0 ? 0 : table.last[row - 1];
-  const restart = restarts.find(at => before < at && at <= last);
+  const restart = run.restarts.find(at => before < at && at <= last);
   const {clientWidth, clientHeight} = document.documentElement;
   const across = x < clientWidth / 2 ? {left: `${x + 14}px`} : {right: `${clientWidth - x + 14}px`};
   const down = y < clientHeight / 2 ? {top: `${y + 12}px`} : {bottom: `${clientHeight - y + 12}px`};
-  const {name, shape} = layer;
+  const about = aboutRow(run, of);
   return (
     <div class="tip" style={{...across, ...down}}>
-      <strong>{name}</strong> {shape.length > 0 && <span>({shape.join(' × ')})</span>}
+      <strong>{of.title}</strong> {about !== '' && <span>({about})</span>}
       <br />
       {stepWords(first, last)}
       {restart !== undefined && `, restarted at ${formatStep(restart)}`}
-      {first < last && summarizedUntil !== null && last <= summarizedUntil && ', summarised'}
-      <br />
-      {props.label}: <strong>{cellWords(table, row * table.columns + column)}</strong>
+      {first < last &&
+        run.summarizedUntil !== null &&
+        last <= run.summarizedUntil &&
+        ', summarised'}
+      {told.map(({label, words}) => (
+        <div key={label}>
+          {label}: <strong>{words}</strong>
+        </div>
+      ))}
     </div>
   );
+}
+
+function aboutRow({layers}: Run, {columns}: Row): string {
+  if (columns.length > 1) return counted(columns.length, 'variable');
+  return columns.flatMap(column => layers[column].shape).join(' × ');
 }

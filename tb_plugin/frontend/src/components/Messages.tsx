@@ -1,9 +1,11 @@
 /** The panel's states without data: loading, empty, failed. */
 
 import type {JSX} from 'preact';
+import {useState} from 'preact/hooks';
 
 import type {Loading as Progress} from '../api.ts';
 import {loadingWords} from '../overview.ts';
+import {copied} from '../save.ts';
 
 /** How far the server is with its first reading. */
 export function Reading({loading}: {loading: Progress}): JSX.Element {
@@ -47,14 +49,17 @@ export function Failure({
   );
 }
 
-const TRAIN = 'model.fit(..., callbacks=[adamax_tb.OptimizerHealth("runs/first")])';
+const TRAIN = `import adamax_tb
+
+model.compile(optimizer=adamax_tb.AdaMax(1e-3), loss=...)  # or the optimizer you have
+model.fit(x, y, callbacks=[adamax_tb.OptimizerHealth("runs/first")])`;
 const SERVE = 'tensorboard --logdir runs';
 
 export function Empty({notes}: {notes: readonly string[]}): JSX.Element {
   return (
     <section class="empty">
       <h1>No run with optimizer health yet</h1>
-      <p>Add the callback to the training; it works with AdaMax and with every Keras optimizer:</p>
+      <p>Add the callback to the training. It works with AdaMax and with every Keras optimizer:</p>
       <Snippet text={TRAIN} />
       <p>Then point TensorBoard at the folder. This page fills while the model trains.</p>
       <Snippet text={SERVE} />
@@ -68,17 +73,18 @@ export function Empty({notes}: {notes: readonly string[]}): JSX.Element {
 }
 
 function Snippet({text}: {text: string}): JSX.Element {
+  const [said, setSaid] = useState('');
+  const copy = async (): Promise<void> =>
+    setSaid((await copied(text)) ? 'Copied' : 'The browser does not let us copy: select the text');
   return (
     <div class="snippet">
-      <pre>
+      <pre tabIndex={0}>
         <code>{text}</code>
       </pre>
-      {/* No clipboard on a page that is neither https nor localhost: there the text can still be selected. */}
-      {window.isSecureContext && (
-        <button type="button" onClick={() => void navigator.clipboard.writeText(text)}>
-          Copy
-        </button>
-      )}
+      <button type="button" onClick={() => void copy()}>
+        Copy
+      </button>
+      <span role="status">{said}</span>
     </div>
   );
 }

@@ -1,105 +1,57 @@
-/** Everything about the selected run: verdict, findings, loss, heat map, flight record, the selected layer's curves. */
+/** Everything about the selected run: verdict, findings, heat map, loss, flight record, the selected layers' curves. */
 
 import type {JSX} from 'preact';
 
-import {statisticUrl, type Run} from '../api.ts';
-import {circumstances, headline, progress} from '../findings.ts';
-import {formatNumber, words} from '../format.ts';
+import type {Run} from '../api.ts';
+import type {Cursor} from '../cursor.ts';
+import {circumstances, progress} from '../findings.ts';
+import {settingsWords} from '../runtable.ts';
 import type {Action, State} from '../state.ts';
-import {Shape} from './Badge.tsx';
 import {Download} from './Download.tsx';
-import {FindingCard} from './FindingCard.tsx';
+import {Findings} from './Findings.tsx';
 import {FlightRecord} from './FlightRecord.tsx';
 import {HeatSection} from './HeatSection.tsx';
 import {LayerCurves} from './LayerCurves.tsx';
+import {RunBar} from './RunBar.tsx';
 import {StepCurves} from './StepCurves.tsx';
 
 interface Props {
   state: State;
   run: Run;
+  cursor: Cursor;
   dispatch: (action: Action) => void;
+  /** The address of what the page shows. */
+  link: () => string;
 }
 
-const FIRST_CARDS = 6;
-
-export function RunPage({state, run, dispatch}: Props): JSX.Element {
+export function RunPage({state, run, cursor, dispatch, link}: Props): JSX.Element {
+  const shared = {state, cursor, dispatch};
   return (
     <>
+      <RunBar {...shared} run={run} link={link} />
       <Verdict run={run} />
       <Findings state={state} run={run} dispatch={dispatch} />
-      <StepCurves state={state} dispatch={dispatch} />
-      <HeatSection
-        run={run}
-        state={state}
-        entry={state.tables.get(statisticUrl(run.name, state.statistic))}
-        dispatch={dispatch}
-      />
-      <FlightRecord state={state} dispatch={dispatch} />
-      <LayerCurves state={state} dispatch={dispatch} />
+      <HeatSection {...shared} run={run} />
+      <StepCurves {...shared} />
+      <FlightRecord {...shared} />
+      <LayerCurves {...shared} />
     </>
   );
 }
 
 function Verdict({run}: {run: Run}): JSX.Element {
   return (
-    <section class={`verdict ${run.verdict}`} aria-label="Verdict">
-      <Shape verdict={run.verdict} />
-      <div>
-        <h1 aria-live="polite">{headline(run)}</h1>
-        <p>
-          <strong>{run.name}</strong> · {progress(run)}
+    <section class="verdict" aria-label="Verdict">
+      <p>{progress(run)}</p>
+      <p class="settings">
+        {[run.optimizer, settingsWords(run), ...circumstances(run)].filter(Boolean).join(' · ')}
+      </p>
+      <Download run={run.name} />
+      {run.notes.map(note => (
+        <p key={note} class="note" role="note">
+          {note}
         </p>
-        <p class="settings">
-          {run.optimizer}
-          {run.hyperparameters.map(([name, value]) => (
-            <span key={name}>
-              {words(name)} {typeof value === 'number' ? formatNumber(value) : value}
-            </span>
-          ))}
-          {circumstances(run).map(told => (
-            <span key={told}>{told}</span>
-          ))}
-        </p>
-        <Download run={run.name} />
-        {run.notes.map(note => (
-          <p key={note} class="note" role="note">
-            {note}
-          </p>
-        ))}
-      </div>
-    </section>
-  );
-}
-
-function Findings({state, run, dispatch}: Props): JSX.Element | null {
-  const {findings} = run;
-  if (findings.length === 0) return null;
-  const visible = state.allFindings ? findings : findings.slice(0, FIRST_CARDS);
-  const hidden = findings.length - FIRST_CARDS;
-  return (
-    <section aria-label="Findings">
-      <div class="findings">
-        {visible.map((finding, index) => (
-          <FindingCard
-            key={`${run.name} ${index}`}
-            finding={finding}
-            place={state}
-            dark={state.dark}
-            onShow={shown => dispatch({type: 'finding', finding: shown})}
-          />
-        ))}
-      </div>
-      {hidden > 0 && (
-        <button
-          type="button"
-          class="more"
-          onClick={() => dispatch({type: 'all-findings', all: !state.allFindings})}
-        >
-          {state.allFindings
-            ? `Show the first ${FIRST_CARDS} findings`
-            : `Show ${hidden} more findings`}
-        </button>
-      )}
+      ))}
     </section>
   );
 }

@@ -4,81 +4,99 @@ import type {JSX} from 'preact';
 import {useMemo} from 'preact/hooks';
 
 import {statisticUrl, type Scale} from '../api.ts';
-import {drawn, linesOf, type Line} from '../lines.ts';
-import {selectedRun, shownRuns, type Action, type State} from '../state.ts';
+import type {Cursor} from '../cursor.ts';
+import {causeMarks, type Mark} from '../flight.ts';
+import {drawn, linesOf, smoothedDrawn, type Line} from '../lines.ts';
+import {allSteps, scaleOf, selectedRun} from '../selection.ts';
+import type {Action, State} from '../state.ts';
 import {Chart} from './Chart.tsx';
-import {stepsOf} from './LayerCurves.tsx';
+import {placeOf} from './chartPlace.ts';
+import {LineKey} from './LineKey.tsx';
 import {useSame} from './useSame.ts';
 
 interface Props {
   state: State;
+  cursor: Cursor;
   dispatch: (action: Action) => void;
 }
 
-export function StepCurves({state, dispatch}: Props): JSX.Element | null {
-  if (selectedRun(state) === null) return null;
-  const {lossScale} = state;
+/** One of the charts. */
+interface StepChart {
+  name: string;
+  title: string;
+  description: string;
+  scale: Scale;
+}
+
+const LOSS: StepChart = {
+  name: 'loss',
+  title: 'Loss',
+  description: 'The training loss of each recorded step',
+  scale: 'linear',
+};
+const LEARNING_RATE: StepChart = {
+  name: 'learning_rate',
+  title: 'Learning rate',
+  description: 'The learning rate of each recorded step, before bias correction',
+  scale: 'linear',
+};
+const LOSS_SCALE: StepChart = {
+  name: 'loss_scale',
+  title: 'Loss scale',
+  description:
+    'What the loss is multiplied by, so that small gradients survive in half precision',
+  scale: 'log',
+};
+const NO_MARKS: readonly Mark[] = [];
+
+export function StepCurves(props: Props): JSX.Element | null {
+  const {state} = props;
+  const selected = selectedRun(state);
+  const marks = useMemo(() => causeMarks(selected, null), [selected]);
+  if (selected === null) return null;
+  const lines = linesOf(state, run => statisticUrl(run.name, LOSS.name));
+  const scaled = lines.some(({run}) => run.lossScaled);
   return (
     <section class="panel steps" aria-label="Loss, learning rate and loss scale">
       <header class="panel-head">
         <h2>Training</h2>
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={lossScale === 'log'}
-            onChange={event =>
-              dispatch({type: 'loss-scale', scale: event.currentTarget.checked ? 'log' : 'linear'})
-            }
-          />
-          Loss on a log scale
-        </label>
-      </header>
-      {shownRuns(state).length === 0 && <p class="hint">No run is ticked for the curves.</p>}
-      <div class="step-charts">
-        <StepCurve
-          name="loss"
-          title="Loss"
-          description="The training loss of each recorded step"
-          scale={lossScale}
-          state={state}
-          dispatch={dispatch}
-        />
-        <StepCurve
-          name="learning_rate"
-          title="Learning rate"
-          description="The learning rate of each recorded step, before bias correction"
-          scale="linear"
-          state={state}
-          dispatch={dispatch}
-        />
-        {shownRuns(state).some(({lossScaled}) => lossScaled) && (
-          <StepCurve
-            name="loss_scale"
-            title="Loss scale"
-            description="What the loss is multiplied by, so that small gradients survive in half precision"
-            scale="log"
-            state={state}
-            dispatch={dispatch}
-          />
+        {lines.length > 1 && (
+          <ul class="marks" aria-label="Runs">
+            {lines.map(({run, color, dash}) => (
+              <li key={run.name}>
+                <LineKey color={color} dash={dash} />
+                {run.name}
+              </li>
+            ))}
+          </ul>
         )}
+      </header>
+      {lines.length === 0 && <p class="hint">No run is ticked for the curves.</p>}
+      <div class="step-charts">
+        <StepCurve chart={LOSS} marks={marks} {...props} />
+        <StepCurve chart={LEARNING_RATE} marks={NO_MARKS} {...props} />
+        {scaled && <StepCurve chart={LOSS_SCALE} marks={NO_MARKS} {...props} />}
       </div>
     </section>
   );
 }
 
 function StepCurve({
-  name,
-  title,
-  description,
-  scale,
+  chart,
+  marks,
   state,
+  cursor,
   dispatch,
-}: Props & {name: string; title: string; description: string; scale: Scale}): JSX.Element {
+}: Props & {chart: StepChart; marks: readonly Mark[]}): JSX.Element {
+  const {name, title, description} = chart;
+  const {smoothing} = state;
+  const scale = scaleOf(state, name, chart.scale);
   const lines = useSame(linesOf(state, run => statisticUrl(run.name, name)));
-  const charted = useMemo(
+  const raw = useMemo(
     () => drawn(lines, {name, low: null, high: null, scale}, () => [name]),
     [lines, name, scale],
   );
+  const charted = useMemo(() => smoothedDrawn(raw, smoothing), [raw, smoothing]);
   return (
     <Chart
       name={name}
@@ -86,14 +104,12 @@ function StepCurve({
       unit=""
       description={description}
       scale={scale}
+      onScale={next => dispatch({type: 'scale', name, scale: next})}
       {...charted}
+      marks={marks}
       absent={absentWords(name, lines)}
-      zoom={state.zoom ?? stepsOf(shownRuns(state))}
-      step={state.step}
-      dark={state.dark}
-      height={140}
-      onStep={step => dispatch({type: 'step', step})}
-      onZoom={zoom => dispatch({type: 'zoom', zoom})}
+      height={150}
+      {...placeOf(state, allSteps(state), cursor, dispatch)}
     />
   );
 }

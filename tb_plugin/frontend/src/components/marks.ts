@@ -4,6 +4,8 @@ import type uPlot from 'uplot';
 
 import type {Severity} from '../api.ts';
 import type {StepAxis} from '../axis.ts';
+import type {ChartColors} from '../chartpicture.ts';
+import type {Reference} from '../charts.ts';
 import type {Curve, Span} from '../curves.ts';
 import type {Mark} from '../flight.ts';
 
@@ -17,10 +19,18 @@ export interface Colors extends Record<Severity, string> {
 
 /** The theme that the style sheet set on the page; uPlot draws on a canvas, which knows no CSS variables. */
 export function pageColors(): Colors {
+  const {muted, grid, accent, critical, warning, info} = chartColors();
+  return {text: muted, grid, accent, critical, warning, info};
+}
+
+/** The same for a picture, which has words of its own. */
+export function chartColors(): ChartColors {
   const style = getComputedStyle(document.documentElement);
   const value = (name: string): string => style.getPropertyValue(name).trim();
   return {
-    text: value('--muted'),
+    page: value('--card'),
+    text: value('--text'),
+    muted: value('--muted'),
     grid: value('--grid'),
     accent: value('--accent'),
     critical: value('--critical'),
@@ -38,6 +48,30 @@ export function drawBreaks(plot: uPlot, {breaks}: StepAxis, color: string): void
   for (const {from, to} of breaks) {
     const [left, right] = [from, to].map(place => plot.valToPos(place, 'x', true));
     ctx.fillRect(left, bbox.top, right - left, bbox.height);
+  }
+  ctx.restore();
+}
+
+/** Shades the values of a range, or dots a line at a level; behind everything else. */
+export function drawReference(plot: uPlot, reference: Reference | null, color: string): void {
+  if (reference === null) return;
+  const {ctx, bbox} = plot;
+  const {from, to} = reference;
+  const y = (value: number): number => plot.valToPos(value, 'y', true);
+  ctx.save();
+  clipToPlot(plot);
+  if (from < to) {
+    ctx.globalAlpha = 0.13;
+    ctx.fillStyle = color;
+    ctx.fillRect(bbox.left, y(to), bbox.width, y(from) - y(to));
+  } else {
+    ctx.strokeStyle = color;
+    ctx.lineWidth = devicePixelRatio;
+    ctx.setLineDash([devicePixelRatio, 3 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y(from));
+    ctx.lineTo(bbox.left + bbox.width, y(from));
+    ctx.stroke();
   }
   ctx.restore();
 }
@@ -67,35 +101,61 @@ export function drawMarks(
   ctx.save();
   clipToPlot(plot);
   for (const {step: at, severity} of marks) drawFinding(plot, x(at), colors[severity]);
-  curves.forEach(({color, spans, restarts}, index) => {
+  for (const {restarts, color} of restarted(curves, colors.text))
     drawRestarts(
       plot,
       restarts.map(x).filter(at => at !== null),
       color,
     );
-    drawSpans(plot, spans, x, color, index);
-  });
+  for (const edge of ['top', 'bottom'] as const) drawStrips(plot, curves, edge, x);
   drawStep(plot, step === null ? null : x(step), colors.accent);
   ctx.restore();
 }
 
-/** NaN and infinity as strips along the top, zero (on a log scale) along the bottom; each run has a height of its own. */
-function drawSpans(
+/** Of each run its restarts, in the colour of its line, in another one where it has several. */
+function restarted(
+  curves: readonly Curve[],
+  other: string,
+): Pick<Curve, 'restarts' | 'color'>[] {
+  const runs = new Map<string, Curve[]>();
+  for (const curve of curves) runs.set(curve.run, [...(runs.get(curve.run) ?? []), curve]);
+  return [...runs.values()].map(([first, ...more]) => ({
+    restarts: first.restarts,
+    color: more.every(({color}) => color === first.color) ? first.color : other,
+  }));
+}
+
+/** So much of the plot's height may be covered by strips. */
+const MOST_STRIPS = 0.3;
+
+/** NaN and infinity as strips along the top, zero (on a log scale) along the bottom; each line has its own height. */
+function drawStrips(
   {ctx, bbox}: uPlot,
-  spans: readonly Span[],
+  curves: readonly Curve[],
+  edge: 'top' | 'bottom',
   x: (step: number) => number | null,
-  color: string,
-  index: number,
 ): void {
+  const marked = curves
+    .map(({color, spans}) => ({color, spans: spans.filter(span => edgeOf(span) === edge)}))
+    .filter(({spans}) => spans.length > 0);
   const ratio = devicePixelRatio;
-  const offset = index * (STRIP + 1) * ratio;
-  ctx.fillStyle = color;
-  for (const {gap, firstStep, lastStep} of spans) {
-    const [first, last] = [x(firstStep), x(lastStep)];
-    if (first === null || last === null) continue;
-    const y = gap === 'zero' ? bbox.top + bbox.height - STRIP * ratio - offset : bbox.top + offset;
-    ctx.fillRect(first - ratio, y, Math.max(3 * ratio, last - first + 2 * ratio), STRIP * ratio);
-  }
+  const most = (MOST_STRIPS * bbox.height) / (ratio * Math.max(1, marked.length));
+  const apart = Math.min(STRIP + 1, most) * ratio;
+  const strip = Math.min(STRIP * ratio, Math.max(apart - ratio, apart / 2));
+  marked.forEach(({color, spans}, nth) => {
+    ctx.fillStyle = color;
+    const offset = nth * apart;
+    const y = edge === 'top' ? bbox.top + offset : bbox.top + bbox.height - strip - offset;
+    for (const {firstStep, lastStep} of spans) {
+      const [first, last] = [x(firstStep), x(lastStep)];
+      if (first === null || last === null) continue;
+      ctx.fillRect(first - ratio, y, Math.max(3 * ratio, last - first + 2 * ratio), strip);
+    }
+  });
+}
+
+function edgeOf({gap}: Span): 'top' | 'bottom' {
+  return gap === 'zero' ? 'bottom' : 'top';
 }
 
 /** A line that stands on a triangle, in the colour of the finding's severity. */
@@ -107,10 +167,12 @@ function drawFinding({ctx, bbox}: uPlot, x: number | null, color: string): void 
   ctx.fillStyle = color;
   ctx.lineWidth = ratio;
   ctx.setLineDash([]);
+  ctx.globalAlpha = 0.6;
   ctx.beginPath();
   ctx.moveTo(x, bbox.top);
   ctx.lineTo(x, bottom);
   ctx.stroke();
+  ctx.globalAlpha = 1;
   ctx.beginPath();
   ctx.moveTo(x - 5 * ratio, bottom);
   ctx.lineTo(x + 5 * ratio, bottom);

@@ -3,11 +3,12 @@
 import {useEffect, useRef} from 'preact/hooks';
 
 import {fetchOverview, fetchTable, type Overview} from '../api.ts';
-import {isVisible, watchReload, watchVisible} from '../host.ts';
+import {isVisible, tensorboardRuns, watchReload, watchVisible} from '../host.ts';
 import type {Ask} from '../levels.ts';
 import {mergedOverview, pollDelay} from '../overview.ts';
 import {startPoll, type Poll} from '../poll.ts';
-import {missingAsks, type Action, type State} from '../state.ts';
+import {missingAsks} from '../sources.ts';
+import type {Action, State} from '../state.ts';
 
 type Dispatch = (action: Action) => void;
 
@@ -29,15 +30,21 @@ function asker(dispatch: Dispatch): () => Promise<number | null> {
   return async () => {
     try {
       const answer = await fetchOverview(held?.revision ?? null);
+      const before = held;
       held = mergedOverview(held, answer);
       if (held === null) return 0;
-      dispatch({type: 'overview', overview: held});
+      const order = sameRuns(held, before) ? [] : await tensorboardRuns();
+      dispatch({type: 'overview', overview: held, order});
       return pollDelay(held, false);
     } catch (error) {
       dispatch({type: 'overview-failed', error: message(error)});
       return pollDelay(held, true);
     }
   };
+}
+
+function sameRuns({runs}: Overview, before: Overview | null): boolean {
+  return runs.length === before?.runs.length && runs.every(({name}, at) => name === before.runs[at].name);
 }
 
 /** A zoom or pan goes on for a while: its details are asked for when it has rested for so long. */

@@ -1,0 +1,67 @@
+/** What stays in sight while the page is scrolled: which run this is, how it is, and the window that all charts show. */
+
+import type {JSX} from 'preact';
+
+import {statisticUrl, type Run} from '../api.ts';
+import type {Cursor} from '../cursor.ts';
+import {headline} from '../findings.ts';
+import {wholeOf} from '../levels.ts';
+import {allSteps, runColors} from '../selection.ts';
+import type {Action, State} from '../state.ts';
+import {Shape} from './Badge.tsx';
+import {CopyLink} from './CopyLink.tsx';
+import {Timeline} from './Timeline.tsx';
+import {useCursor} from './useCursor.ts';
+
+interface Props {
+  state: State;
+  run: Run;
+  cursor: Cursor;
+  dispatch: (action: Action) => void;
+  link: () => string;
+}
+
+export function RunBar({state, run, cursor, dispatch, link}: Props): JSX.Element {
+  const color = runColors(state).get(run.name) ?? '';
+  return (
+    <header class={`run-bar ${run.verdict}`}>
+      <div class="telling">
+        <Shape verdict={run.verdict} />
+        <h1 aria-live="polite">{headline(run)}</h1>
+        <span class="which">
+          <span class="swatch" style={{background: color}} />
+          {run.name}
+        </span>
+        <CopyLink link={link} />
+      </div>
+      <Brush state={state} run={run} cursor={cursor} dispatch={dispatch} color={color} />
+    </header>
+  );
+}
+
+function Brush({
+  state,
+  run,
+  cursor,
+  dispatch,
+  color,
+}: Omit<Props, 'link'> & {color: string}): JSX.Element {
+  const hovered = useCursor(cursor);
+  return (
+    <Timeline
+      name={run.name}
+      loss={wholeOf(state.tables.get(statisticUrl(run.name, 'loss')))}
+      all={allSteps(state)}
+      zoom={state.zoom}
+      step={state.step}
+      hovered={hovered}
+      findings={run.findings}
+      restarts={run.restarts}
+      color={color}
+      dark={state.dark}
+      onZoom={zoom => dispatch({type: 'zoom', zoom})}
+      onStep={step => dispatch({type: 'step', step})}
+      onFinding={finding => dispatch({type: 'finding', finding})}
+    />
+  );
+}

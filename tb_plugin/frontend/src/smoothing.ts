@@ -1,0 +1,35 @@
+/** Smoothing of lines, as TensorBoard does it: an exponential moving average, row after row. Pure. */
+
+import type {Curve, Points} from './curves.ts';
+
+/** The most that TensorBoard's own slider offers. */
+export const MOST_SMOOTHING = 0.99;
+
+/**
+ * The debiased exponential moving average: the mean of a point and all before it, each weighing `weight` times what the
+ * next one does. What is no point is passed over and stays none.
+ *
+ * @param weight 0 leaves the points as they are; below 1.
+ */
+export function smoothed(points: Points, weight: number): Points {
+  let [sum, weights] = [0, 0];
+  return points.map(value => {
+    if (value === null) return null;
+    sum = weight * sum + (1 - weight) * value;
+    weights = weight * weights + (1 - weight);
+    return sum / weights;
+  });
+}
+
+/** The curve with a smoothed line; its own one stays as `raw`, and its band as it is. */
+export function smoothedCurve(curve: Curve, weight: number): Curve {
+  if (weight === 0) return curve;
+  return {...curve, raw: curve.values, values: smoothed(curve.values, weight)};
+}
+
+/** What was typed or slid as a weight: within its bounds, to two digits; 0 for what is no number. */
+export function smoothingOf(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value)) return 0;
+  return Math.round(100 * Math.min(MOST_SMOOTHING, Math.max(0, value))) / 100;
+}
