@@ -43,6 +43,7 @@ bench: $(STAMP)
 	$(RUN) tests/bench/apply.py
 	$(RUN) tests/bench/train_step.py
 	$(RUN) tests/bench/large.py
+	$(RUN) tests/bench/panel.py
 
 diagnosis: $(STAMP)
 	$(RUN) tests/diagnosis/evaluate.py

@@ -50,12 +50,14 @@ class Assembly:
         generation: grows whenever records changed that were there before; while it stays, they are only added to.
         replaced: how many records were replaced by resuming from an earlier step.
         lost: how many records were summarised in one row with some that were replaced, and are gone with these.
+        started: the wall time of the first record, also when that is summarised; None without one.
     """
 
     generations: Iterator[int] = field(default_factory=itertools.count)
     generation: int = field(init=False)
     replaced: int = 0
     lost: int = 0
+    started: float | None = None
     _table: LayerTable | None = None
     _layers: tuple[str, ...] = ()
     _statistics: tuple[str, ...] = ()
@@ -216,6 +218,8 @@ class Assembly:
     def _start(self, step: int, wall_time: float) -> None:
         """Begins the record of `step`, which holds nothing sensible yet."""
         block = self._blocks[-1] if self._blocks else None
+        if block is None:
+            self.started = wall_time
         if not isinstance(block, Block) or block.count == block.room:
             if isinstance(block, Block):
                 self._blocks[-1] = block.packed()

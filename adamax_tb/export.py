@@ -59,8 +59,8 @@ class Format:
 def csv_chunks(runs: Sequence[Run]) -> Iterator[bytes]:
     r"""Yields the table as CSV after RFC 4180, in UTF-8, its lines ended by "\n".
 
-    A name of a run or layer that a spreadsheet would take for a formula, one that begins with = + - @, a tab or a
-    carriage return, gets a single quote before it.
+    A name of a run or layer that a spreadsheet would take for a formula, one that begins with = + - @ (of any
+    width), a tab or a line break, gets a single quote before it.
     """
     names = _statistics(runs)
     yield (",".join((*KEYS, *STEP_STATS, *names)) + "\n").encode()
@@ -179,7 +179,7 @@ def _csv_lines(columns: Sequence[NDArray[np.float32]], rows: int) -> list[bytes]
 
 
 def _csv_name(name: str) -> bytes:
-    if name.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if name.startswith(tuple("=+-@＝＋－＠\t\r\n")):
         name = f"'{name}"
     if any(c in name for c in ',"\r\n'):
         name = '"' + name.replace('"', '""') + '"'

@@ -37,7 +37,7 @@ class Served:
         generation: see http_api.md.
         revision: when it changed last, of `State.revision`.
         layers_since: since which revision it has these layers.
-        started: the wall time of its first record, also when that is summarised.
+        started: the wall time of its first record, also when that is summarised; None if it is not known.
         findings: what the rules say of its records up to `judged_step`, None before it was judged.
         judged_step: the last step that they are about.
         judged: whether they are about all of it.
@@ -48,7 +48,7 @@ class Served:
     generation: int
     revision: int
     layers_since: int
-    started: float
+    started: float | None
     findings: tuple[Finding, ...] | None = None
     judged_step: int | None = None
     judged: bool = False
@@ -133,14 +133,13 @@ class RunSource:
             try:
                 self._read()
                 self._judge()
-            except (
-                OSError,
-                ImportError,
-                ValueError,
-            ) as error:  # the log directory is not there, or not yet
+            except FileNotFoundError as error:  # the log directory is not there, or not yet
                 self._published.clear()
                 if self._state.runs or self._state.errors != {".": str(error)}:
                     self._change(errors={".": str(error)}, runs={}, loading=False)
+            except (OSError, ImportError, ValueError) as error:  # or not now: what was read stays
+                if self._state.errors != {".": str(error)} or self._state.loading:
+                    self._change(errors={".": str(error)}, loading=False)
             except Exception as error:
                 self._tell(error, "The optimizer health plugin could not read the log directory")
                 errors = {
@@ -202,7 +201,7 @@ class RunSource:
                 assembly.generation,
                 revision,
                 revision,
-                float(run.wall_times[0]),
+                assembly.started,
             )
             if before is not None and (before.run.layers, before.run.shapes) == (
                 run.layers,
@@ -211,10 +210,7 @@ class RunSource:
                 served = dataclasses.replace(served, layers_since=before.layers_since)
             if before is not None and before.generation == served.generation:
                 served = dataclasses.replace(
-                    served,
-                    started=before.started,
-                    findings=before.findings,
-                    judged_step=before.judged_step,
+                    served, findings=before.findings, judged_step=before.judged_step
                 )
             runs[name] = served
         order = [name for name in self._reader.sources if name in runs]

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from adamax_tb import levels
 from adamax_tb.blocks import Blocks
-from adamax_tb.rules import finding_json, loss_course, notes, verdict
+from adamax_tb.rules import HISTORY, finding_json, loss_course, notes, verdict
 from adamax_tb.schema import STATS, Run, json_number, layer_group
 from tb_plugin import table
 from tb_plugin.data import RunSource, Served, State
@@ -101,11 +101,18 @@ def _run_document(served: Served, memory_bytes: float) -> dict[str, Any]:
         **_time_document(served),
         "flight": _flight_document(run),
         **_recording_document(run),
-        "verdict": None if served.findings is None else verdict(findings),
+        "verdict": _verdict(served, records),
         "judged_step": served.judged_step,
         "findings": [finding_json(finding) for finding in findings],
         "notes": [*notes(run, records), *_memory_note(served, memory_bytes)],
     }
+
+
+def _verdict(served: Served, records: int) -> str | None:
+    if served.findings is None:
+        return None
+    said = verdict(list(served.findings))
+    return "early" if said == "healthy" and records < HISTORY else said
 
 
 def _memory_note(served: Served, memory_bytes: float) -> list[str]:
@@ -144,7 +151,7 @@ def _short(value: float) -> float | None:
 
 def _time_document(served: Served) -> dict[str, Any]:
     started, ended = served.started, float(served.run.wall_times[-1])
-    if not (started > 0 and np.isfinite(ended)):
+    if started is None or not (np.isfinite(started) and started > 0 and np.isfinite(ended)):
         return {"started": None, "elapsed_s": 0.0}
     return {"started": round(started, 3), "elapsed_s": round(max(0.0, ended - started), 3)}
 

@@ -47,6 +47,9 @@ ODD_NAMES = (
     "-1",
     "@a",
     "\ttab",
+    "\nline",
+    "＝1",
+    "＠a",
     "größe/重み",
     "'quoted'",
 )
@@ -287,7 +290,7 @@ def test_names_of_any_kind_come_back(recorded):
     rows = list(csv.DictReader(io.StringIO(joined(csv_chunks, runs).decode(), newline="")))
     table = pa.parquet.read_table(io.BytesIO(joined(parquet_chunks, runs)))
     document = json.loads(joined(json_chunks, runs))
-    safe = [f"'{name}" if name[0] in "=+-@\t\r" else name for name in ODD_NAMES]
+    safe = [f"'{name}" if name[0] in "=+-@＝＠\t\n\r" else name for name in ODD_NAMES]
     assert safe[3:8] == ["'=HYPERLINK(0)", "'+1", "'-1", "'@a", "'\ttab"]
     assert list(dict.fromkeys(row["run"] for row in rows)) == safe
     assert [row["layer"] for row in rows[: len(ODD_NAMES)]] == safe

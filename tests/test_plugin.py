@@ -87,6 +87,14 @@ def test_when_a_run_began_and_how_long_it_took_is_told(tmp_path, open_logdir):
     assert (run["started"], run["elapsed_s"]) == (1000.5, 61.5)
 
 
+def test_a_run_of_few_records_is_not_called_healthy(tmp_path, open_logdir):
+    write_run(tmp_path / "long", range(1, 41))
+    write_run(tmp_path / "short", range(1, 4))
+    long, short = get_json(open_logdir(tmp_path), "runs")["runs"]
+    assert (long["verdict"], short["verdict"]) == ("healthy", "early")
+    assert "too few to judge" in short["notes"][0]
+
+
 def test_a_flight_record_is_announced_and_served(tmp_path, open_logdir):
     steps = np.r_[3:6, 8:11]
     norms = np.arange(24, dtype=np.float32).reshape(6, len(LAYERS))

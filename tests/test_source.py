@@ -149,6 +149,24 @@ def test_an_error_nobody_thought_of_is_told_and_does_not_last(tmp_path, monkeypa
     assert state.errors == {}
 
 
+def test_a_directory_that_cannot_be_read_for_a_moment_keeps_its_runs(tmp_path, monkeypatch):
+    write_run(tmp_path / "a", [1])
+    source = following((tmp_path, None))
+    served = wait(source, lambda s: s.runs["a"].judged).runs["a"]
+
+    def failing(*args):
+        raise OSError("stale file handle")
+
+    monkeypatch.setattr(data.LogDirReader, "read", failing)
+    state = wait(source, lambda s: s.errors)
+    assert "stale file handle" in state.errors["."]
+    assert state.runs["a"] is served
+    monkeypatch.undo()
+    state = wait(source, lambda s: not s.errors)
+    source.stop()
+    assert state.runs["a"] is served
+
+
 def test_a_run_that_cannot_be_judged_is_not_called_healthy(tmp_path, monkeypatch):
     write_run(tmp_path / "a", [1])
     monkeypatch.setattr(data, "diagnose", lambda run: 1 / 0)

@@ -17,7 +17,7 @@ def runs(tmp_path_factory, serve_all):
     norms[20:] = np.exp(np.linspace(5, 30, 20))[:, np.newaxis]
     loss = np.r_[np.linspace(2, 1, 20), np.exp(np.linspace(1, 20, 20))]
     write_run(logdir / "blown up", steps, {"gradient_norm": norms}, loss)
-    write_run(logdir / "unknown", steps[:5], loss=np.full(5, np.nan))
+    write_run(logdir / "unknown", steps[:3], loss=np.full(3, np.nan))
     return serve_all(logdir)
 
 
@@ -38,6 +38,9 @@ def test_a_row_tells_how_a_run_is_and_what_it_was_made_with(chromium, runs):
     picture = panel.row("blown up").get_by_role("img")
     assert "highest" in picture.get_attribute("aria-label")
     assert "healthy" in panel.row("run2").inner_text()
+    assert "too early" in panel.row("unknown").inner_text()
+    counts = panel.frame.locator(".verdicts").inner_text().split("\n")
+    assert counts == ["1 critical", "1 too early", "2 healthy"]
     assert "Adam" in panel.row("run2").inner_text()
     assert panel.complaints == []
 
@@ -83,9 +86,9 @@ def test_the_table_is_used_without_a_mouse(chromium, runs):
     panel.page.keyboard.press("Space")
     loss = panel.frame.locator("figure[data-statistic=loss]").first
     loss.locator("[role=img]:not([aria-label*=run10])").wait_for()
-    panel.frame.locator("thead").get_by_role("button", name="Verdict").focus()
+    panel.frame.locator("thead").get_by_role("button", name="Loss", exact=True).focus()
     panel.page.keyboard.press("Enter")
-    assert names(panel)[0] == "blown up"
+    assert names(panel)[0] == "run2"
     assert panel.complaints == []
 
 
@@ -96,10 +99,10 @@ def test_a_muted_finding_is_not_told_by_this_browser_any_more(chromium, runs):
     card.get_by_role("button", name="Mute").click()
     card.wait_for(state="detached")
     assert "1 muted" in panel.row("blown up").inner_text()
-    assert panel.row("blown up").get_attribute("data-verdict") == "healthy"
-    assert "Healthy" in panel.frame.locator("h1").inner_text()
+    assert panel.row("blown up").get_attribute("data-verdict") == "muted"
+    assert "No other finding; 1 finding muted" in panel.frame.locator("h1").inner_text()
     again = Panel(context, runs).wait()
-    assert again.row("blown up").get_attribute("data-verdict") == "healthy"
+    assert again.row("blown up").get_attribute("data-verdict") == "muted"
     again.row("blown up").get_by_role("radio").check()
     again.frame.locator("summary", has_text="1 muted finding").click()
     again.frame.get_by_role("button", name="Tell again").click()
@@ -107,3 +110,22 @@ def test_a_muted_finding_is_not_told_by_this_browser_any_more(chromium, runs):
     assert again.row("blown up").get_attribute("data-verdict") == "critical"
     assert panel.complaints + again.complaints == []
     context.close()
+
+
+def test_of_many_runs_the_sick_one_is_seen_first(chromium, serve_all, tmp_path):
+    steps = np.arange(1, 41)
+    for i in range(30):
+        write_run(tmp_path / f"trial_{i}", steps)
+    norms = np.ones((40, 4), np.float32)
+    norms[30:] = np.nan
+    nonfinite = {"gradient_norm": norms, "nonfinite": np.isnan(norms).astype(np.float32)}
+    write_run(tmp_path / "zz_broken", steps, nonfinite)
+    panel = Panel(chromium, serve_all(tmp_path)).wait()
+    assert names(panel)[0] == "zz_broken"
+    room = panel.frame.locator(".table-room")
+    panel.select("trial_29")
+    assert room.evaluate("room => room.scrollTop") > 500
+    sort(panel, "Run")
+    assert room.evaluate("room => room.scrollTop") == 0
+    assert names(panel)[0] == "trial_0"
+    assert panel.complaints == []

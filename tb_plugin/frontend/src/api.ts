@@ -1,8 +1,11 @@
 /** The plugin's routes: the only file that fetches and decodes. It draws nothing and keeps nothing. */
 
 export type Severity = 'critical' | 'warning' | 'info';
-/** `pending` until the server has judged the run. */
-export type Verdict = Severity | 'healthy' | 'pending';
+/**
+ * `early` when there are too few records to call the run healthy, `pending` until the server has judged it, `muted` when
+ * the user wants to hear of none of its findings.
+ */
+export type Verdict = Severity | 'healthy' | 'early' | 'pending' | 'muted';
 export type Scale = 'log' | 'linear';
 
 export interface Statistic {
@@ -399,7 +402,7 @@ function readRun(entry: unknown, revision: string): ChangedRun {
     lossScale: numberOrNull(run, 'loss_scale'),
     lossScaled: run.loss_scaled === true,
     skippedSteps: number(run, 'skipped_steps'),
-    verdict: run.verdict === null ? 'pending' : readSeverity(run.verdict),
+    verdict: readVerdict(run.verdict),
     judgedStep: numberOrNull(run, 'judged_step'),
     findings: list(run, 'findings').map(readFinding),
     notes: list(run, 'notes').map(String),
@@ -450,6 +453,11 @@ function readFinding(entry: unknown): Finding {
     reference: text(finding, 'reference'),
     consequences: list(finding, 'consequences').map(readFinding),
   };
+}
+
+function readVerdict(value: unknown): Verdict {
+  if (value === null) return 'pending';
+  return value === 'early' ? value : readSeverity(value);
 }
 
 function readSeverity(value: unknown): Severity | 'healthy' {

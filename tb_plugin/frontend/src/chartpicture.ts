@@ -2,7 +2,7 @@
 
 import type {Severity} from './api.ts';
 import type {Reference} from './charts.ts';
-import {shownCurves, type Curve, type ShownCurve} from './curves.ts';
+import {edgeOf, shownCurves, type Curve, type ShownCurve} from './curves.ts';
 import {chartWords, gapWords} from './curvewords.ts';
 import type {Mark} from './flight.ts';
 import {formatNumber, formatStep, stepWords} from './format.ts';
@@ -123,7 +123,7 @@ function stripsOf(
   const marked = curves
     .map(({spans, ...curve}) => ({
       ...curve,
-      spans: spans.filter(({gap}) => (gap === 'zero') === (edge === 'bottom')),
+      spans: spans.filter(span => edgeOf(span) === edge),
     }))
     .filter(({spans}) => spans.length > 0);
   return marked.flatMap(({label, color, spans}, nth) =>

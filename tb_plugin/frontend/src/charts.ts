@@ -1,9 +1,9 @@
 /** Which charts a layer gets, and what is known of the values in them. Pure. */
 
-import type {Run} from './api.ts';
+import type {Run, Scale, Table} from './api.ts';
 
 /** One chart of a layer; `band` says what its band is, `also` what else is drawn in it. */
-export interface LayerChart {
+interface LayerChart {
   name: string;
   low: string | null;
   high: string | null;
@@ -91,11 +91,42 @@ function hasNoiseFloor({optimizer, hyperparameters}: Run): boolean {
   );
 }
 
+/** Numbers that a chart shows: a column of a table. */
+export interface Column {
+  table: Table;
+  column: number;
+}
+
+/**
+ * The scale that fits numbers: log where all of the finite ones are above zero, and the largest is at least ten to the
+ * power of `decades` times the smallest; linear also where there is none.
+ */
+export function ownScale(columns: readonly Column[], decades = 0): Scale {
+  let [least, most] = [Infinity, -Infinity];
+  for (const {table, column} of columns) {
+    const {low, high} = table;
+    for (let at = column; at < high.length; at += table.columns) {
+      if (!Number.isFinite(high[at])) continue;
+      least = Math.min(least, low[at]);
+      most = Math.max(most, high[at]);
+    }
+  }
+  return least > 0 && most >= least * 10 ** decades ? 'log' : 'linear';
+}
+
 /** What units that are not clear by themselves mean. */
 const UNIT_WORDS: Readonly<Record<string, string>> = {
   'loss per weight': 'the change of the loss per change of a weight',
   'weight per gradient': 'the change of a weight per unit of its gradient',
 };
+
+/** What those of the units mean that are not clear by themselves, each told once. */
+export function unitWords(units: readonly string[]): string[] {
+  return [...new Set(units)].flatMap(unit => {
+    const meant = UNIT_WORDS[unit];
+    return meant === undefined ? [] : [`${unit}: ${meant}`];
+  });
+}
 
 /** A statistic's description, and its unit where that needs words. */
 export function describedUnit(description: string, unit: string): string {

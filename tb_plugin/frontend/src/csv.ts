@@ -119,6 +119,6 @@ function shortest(value: number): number {
 
 /** A cell of words; one that a spreadsheet would take for a formula gets a single quote before it. */
 export function csvText(text: string): string {
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = /^[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

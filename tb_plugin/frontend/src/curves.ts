@@ -5,7 +5,8 @@ import type {CsvCurve} from './csv.ts';
 import {hasNumber, kindOf, marksAt, rowOf} from './table.ts';
 import type {Zoom} from './zoom.ts';
 
-export type Gap = 'nan' | 'posinf' | 'neginf' | 'zero';
+/** `zero` and `below` are what a log scale has no place for: zero, and zero among negative numbers or these alone. */
+export type Gap = 'nan' | 'posinf' | 'neginf' | 'zero' | 'below';
 
 /**
  * Consecutive rows with something that is no point of the line, from the first step to the last: `at` all of these,
@@ -115,23 +116,34 @@ function edgesOf(
 ): Pick<Curve, 'low' | 'high'> {
   const edge = (plane: Float32Array, at: number): Points => points(table, plane, at, scale);
   if (table.per === 0) {
-    return {
-      low: low < 0 ? null : edge(table.low, low),
-      high: high < 0 ? null : edge(table.high, high),
-    };
+    const top = high < 0 ? null : edge(table.high, high);
+    // Of a run that records every step, the largest since the record before is the value itself.
+    if (low < 0 && top !== null && same(top, edge(table.high, index)))
+      return {low: null, high: null};
+    return {low: low < 0 ? null : edge(table.low, low), high: top};
   }
   const lowest = edge(table.low, low < 0 ? index : low);
   const own = edge(table.high, index);
   const highest = high < 0 ? own : filled(edge(table.high, high), own);
-  const flat = highest.every((value, row) => value === lowest[row]);
-  if (flat && low < 0 && high < 0) return {low: null, high: null};
+  if (same(highest, lowest) && low < 0 && high < 0) return {low: null, high: null};
   return {low: filled(lowest, points(table, middles(table), index, scale)), high: highest};
 }
 
+function same(one: Points, other: Points): boolean {
+  return one.every((value, row) => value === other[row]);
+}
+
 /** What a line goes through: the values, of several records their mean. */
-function middles({per, high, low, mean}: Table): ArrayLike<number> {
+function middles(table: Table): ArrayLike<number> {
+  const {per, high, mean} = table;
   if (per === 0) return high;
-  return mean ?? high.map((value, at) => (value + low[at]) / 2);
+  return mean ?? high.map((_, at) => middleAt(table, at));
+}
+
+/** The value of a cell, of several records their mean; NaN without a number. */
+export function middleAt({per, high, low, mean}: Table, at: number): number {
+  if (per === 0) return high[at];
+  return mean === null ? (high[at] + low[at]) / 2 : mean[at];
 }
 
 /** A column as points: null where there is no number to draw, and on a log scale where it is not above zero. */
@@ -153,11 +165,25 @@ function filled(one: Points, other: Points): Points {
 }
 
 /**
- * The stretches of the column with something that is no point: NaN, infinite, on a log scale zero. Not recorded is no
- * stretch.
+ * The stretches of the column with something that is no point: NaN, infinite, on a log scale zero or less. Not recorded
+ * is no stretch.
  */
 export function spansOf(table: Table, index: number, scale: Scale, everyStep = false): Span[] {
-  return spansWhere(table, row => gapIn(table, row, index, scale), everyStep);
+  const spans = spansWhere(table, row => gapIn(table, row, index, scale), everyStep);
+  if (scale === 'linear' || !goesBelow(table, index)) return spans;
+  return spans.map(span => (span.gap === 'zero' ? {...span, gap: 'below'} : span));
+}
+
+/** Whether any number of the column is below zero. */
+function goesBelow({low, last, columns}: Table, index: number): boolean {
+  return Array.from(last, (_, row) => low[row * columns + index]).some(
+    value => value < 0 && value > -Infinity,
+  );
+}
+
+/** Where a chart marks what is no point: what lies below a log scale at its bottom. */
+export function edgeOf({gap}: Span): 'top' | 'bottom' {
+  return gap === 'zero' || gap === 'below' ? 'bottom' : 'top';
 }
 
 /** Where the column has its points and its upper edge is NaN or infinite: each from the record before. */
@@ -175,7 +201,7 @@ function spansBetween(table: Table, index: number, high: number, scale: Scale): 
   return spans.map(span => ({...span, firstStep: before(span.firstStep)}));
 }
 
-function isGap(kind: string): kind is Exclude<Gap, 'zero'> {
+function isGap(kind: string): kind is 'nan' | 'posinf' | 'neginf' {
   return kind === 'nan' || kind === 'posinf' || kind === 'neginf';
 }
 
@@ -242,6 +268,9 @@ function rowsWithin({first, last}: Curve, window: Zoom): [from: number, to: numb
 
 const EVERYWHERE: Zoom = {firstStep: -Infinity, lastStep: Infinity};
 
+/** By so little, as a part of a value, another one may differ that is the same, rounded otherwise. */
+const ROUNDED = 1e-6;
+
 /**
  * The y range of a chart, with a little room: what the lines and their upper edges span in the window, lower edges by
  * at most a factor of 1,000; of the whole lines where they have no point in it.
@@ -282,7 +311,9 @@ export function valueRange(
   }
   // A share or a number that is 0 all the time lies at the bottom of what it may be.
   if (low === 0 && high === 0) return [-0.05, 1];
-  const room = (high - low) * 0.05 || Math.abs(high) / 2;
+  // What is the same but for float32's last digit is level.
+  const level = high - low <= ROUNDED * Math.max(Math.abs(low), Math.abs(high));
+  const room = level ? Math.abs(high) / 2 : (high - low) * 0.05;
   return [low - room, high + room];
 }
 

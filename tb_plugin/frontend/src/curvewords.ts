@@ -1,9 +1,15 @@
 /** What the lines of a chart say, in words: at a step, as a whole, and what they do not show. Pure. */
 
-import {pointAt, type Curve, type Gap, type Span} from './curves.ts';
+import {middleAt, pointAt, type Curve, type Gap, type Span} from './curves.ts';
 import {counted, formatNumber, formatStep, stepWords} from './format.ts';
 
-const GAP_WORDS: Record<Gap, string> = {nan: 'NaN', posinf: '+∞', neginf: '−∞', zero: '0'};
+const GAP_WORDS: Record<Gap, string> = {
+  nan: 'NaN',
+  posinf: '+∞',
+  neginf: '−∞',
+  zero: '0',
+  below: 'zero or less',
+};
 
 /** A line of a run, or several of its layers'. */
 function namesOf(curves: readonly Curve[]): string {
@@ -81,7 +87,11 @@ function lineAt(curve: Curve, at: number): string {
   const value = curve.values[at];
   if (value !== null) return formatNumber(value);
   const span = spanAt(curve, at, 'at') ?? spanAt(curve, at, 'among');
-  return span === undefined ? '–' : GAP_WORDS[span.gap];
+  if (span === undefined) return '–';
+  if (span.gap !== 'below') return GAP_WORDS[span.gap];
+  // The scale has no place for it, but it is a number like any other.
+  const {table, column} = curve.source;
+  return formatNumber(middleAt(table, at * table.columns + column));
 }
 
 function spanAt({first, spans}: Curve, at: number, where: Span['where']): Span | undefined {

@@ -197,13 +197,17 @@ export function differenceDomain({high}: Table, least = LEAST_SPAN): Domain | nu
   return {scale: 'linear', low: -span, high: span};
 }
 
-/** A difference as people say it: `4.2 times as large`, `0.13 of it`, `equal`; on a linear scale `+0.2`. */
-export function differenceWords(value: number, scale: Scale): string {
+/**
+ * A difference as people say it: `4.2 times larger than in b`, `7.7 times smaller than in b`, `equal`; on a linear scale
+ * `+0.2`.
+ */
+export function differenceWords(value: number, scale: Scale, other: string): string {
   if (!Number.isFinite(value)) return formatNumber(value);
   if (scale === 'linear') return value === 0 ? 'equal' : signed(value);
-  const factor = Number((10 ** value).toPrecision(2));
-  if (factor === 1) return 'equal';
-  return factor > 1 ? `${formatNumber(factor)} times as large` : `${formatNumber(factor)} of it`;
+  const factor = (10 ** Math.abs(value)).toPrecision(2);
+  if (Number(factor) === 1) return 'equal';
+  const times = Number(factor) < 10 ? factor : formatNumber(Number(factor));
+  return `${times} times ${value > 0 ? 'larger' : 'smaller'} than in ${other}`;
 }
 
 /** `+0.2`, `−0.2`, with a minus sign as wide as the plus sign. */

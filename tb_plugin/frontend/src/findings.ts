@@ -3,8 +3,16 @@
 import type {Finding, Overview, Run, Verdict} from './api.ts';
 import {counted, formatNumber, formatPercent, formatStep} from './format.ts';
 
-/** A run that is not judged yet is taken for a healthy one. */
-const RANKS: Record<Verdict, number> = {critical: 0, warning: 1, info: 2, healthy: 3, pending: 3};
+/** What nothing is said of is taken for healthy. */
+export const RANKS: Readonly<Record<Verdict, number>> = {
+  critical: 0,
+  warning: 1,
+  info: 2,
+  muted: 3,
+  early: 3,
+  pending: 3,
+  healthy: 3,
+};
 
 /** The first run with the worst verdict; null without runs. */
 export function worstRun({runs}: Overview): Run | null {
@@ -41,16 +49,34 @@ export function findingKey({rule, layer}: Pick<Finding, 'rule' | 'layer'>): stri
   return layer === null ? rule : `${rule} ${layer}`;
 }
 
+/** What each of a run's findings is known by on the page: its key, and how many before it have the same. */
+export function findingIds(findings: readonly Finding[]): string[] {
+  const counts = new Map<string, number>();
+  return findings.map(finding => {
+    const key = findingKey(finding);
+    const before = counts.get(key) ?? 0;
+    counts.set(key, before + 1);
+    return before === 0 ? key : `${key} ${before + 1}`;
+  });
+}
+
 /** The first step that a finding is about; null without one. */
 export function firstBadStep({findings}: Pick<Run, 'findings'>): number | null {
   if (findings.length === 0) return null;
   return findings.reduce((step, finding) => Math.min(step, finding.firstStep), Infinity);
 }
 
-/** `Critical since step 40: exploding-gradient, with 2 consequences`, or that there is nothing. */
-export function headline(run: Run): string {
+/** `Critical since step 40: exploding-gradient, with 2 consequences`, or that there is nothing; how many are muted. */
+export function headline(run: Run, muted = 0): string {
+  const said = verdictWords(run);
+  return muted === 0 ? said : `${said}; ${counted(muted, 'finding')} muted`;
+}
+
+function verdictWords(run: Run): string {
   const {findings, verdict} = run;
   if (verdict === 'pending') return 'Not judged yet';
+  if (verdict === 'early') return 'Too early to judge';
+  if (verdict === 'muted') return 'No other finding';
   const first = firstBadStep(run);
   if (first === null) return 'Healthy: no finding';
   const word = verdict.charAt(0).toUpperCase() + verdict.slice(1);

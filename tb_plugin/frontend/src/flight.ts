@@ -1,6 +1,6 @@
 /** The flight record: which layer to show of it, what it is in a sentence, which findings fall into it. Pure. */
 
-import type {Finding, Flight, Run, Severity, Table} from './api.ts';
+import type {Finding, Flight, Run, Severity} from './api.ts';
 import {counted, formatStep} from './format.ts';
 import {hasLayer} from './selection.ts';
 
@@ -10,6 +10,9 @@ export interface Mark {
   severity: Severity;
   words: string;
 }
+
+/** The same list wherever there is none, so that nothing is drawn again. */
+export const NO_MARKS: readonly Mark[] = [];
 
 const REASONS: Readonly<Record<string, string>> = {
   'nonfinite gradient': 'up to a gradient that is not finite',
@@ -45,28 +48,19 @@ export function layerColumn(layer: string): string {
 }
 
 /** The layer whose gradient is shown: the selected one, else the one of the worst finding that names a layer. */
-export function flightLayer(selected: string | null, runs: readonly Run[]): string | null {
+export function flightLayer(selected: string | null, run: Run): string | null {
   if (selected !== null) return selected;
-  const findings = runs.flatMap(run =>
-    run.findings.filter(({layer}) => layer !== null && hasLayer(run, layer)),
-  );
+  const findings = run.findings.filter(({layer}) => layer !== null && hasLayer(run, layer));
   const worst = findings.find(({severity}) => severity === 'critical') ?? findings[0];
   return worst?.layer ?? null;
 }
 
-/** The steps of all tables, ascending. */
-export function stepsTogether(tables: readonly Table[]): number[] {
-  return [...new Set(tables.flatMap(({first}) => [...first]))].sort((one, other) => one - other);
-}
-
-/** The findings that begin within the steps: of a run those of one rule and step together, whatever their layers. */
-export function flightMarks(runs: readonly Run[], steps: readonly number[]): Mark[] {
+/** The findings that begin within the steps: those of one rule and step together, whatever their layers. */
+export function flightMarks(run: Run, steps: readonly number[]): Mark[] {
   const inside = new Set(steps);
-  return runs.flatMap(run =>
-    marksOf(
-      run,
-      run.findings.filter(({firstStep}) => inside.has(firstStep)),
-    ),
+  return marksOf(
+    run,
+    run.findings.filter(({firstStep}) => inside.has(firstStep)),
   );
 }
 

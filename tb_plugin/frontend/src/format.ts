@@ -66,3 +66,8 @@ export function elide(name: string, length: number): string {
   const tail = Math.ceil((length - 1) * 0.6);
   return `${name.slice(0, length - 1 - tail)}…${name.slice(name.length - tail)}`;
 }
+
+/** What an exception says. */
+export function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -125,7 +125,7 @@ export function textBlock(text: string, width: number, size: number, fill: strin
 }
 
 /** What a colour or a pattern means: a sample 20 wide and 12 high, and words. */
-export interface Key {
+interface Key {
   sample: string;
   label: string;
 }

@@ -163,12 +163,11 @@ function canonical(values: Readonly<Record<string, string>>): string {
   return JSON.stringify(Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** The address that shows what is shown here: TensorBoard's, with our tab open. */
-export function linkToView(): string {
+/** The address that shows a view of these values: TensorBoard's, with our tab open. */
+export function linkToView(values: Readonly<Record<string, string>>): string {
   const host = addressed();
-  if (host === window) return window.location.href;
   const link = new URL(host.location.href);
-  link.hash = hashOfTab(host.location.hash);
+  link.hash = hashWith(host === window ? link.hash : hashOfTab(link.hash), values);
   return link.href;
 }
 
@@ -190,14 +189,6 @@ let seen: readonly string[] = [];
 export async function tensorboardRuns(): Promise<readonly string[]> {
   const late = new Promise<null>(resolve => setTimeout(() => resolve(null), ANSWER_MS));
   return see(await Promise.race([connection().ask('experimental.GetRuns'), late]));
-}
-
-/** Calls `changed` with what `tensorboardRuns` would say when TensorBoard finds new runs; returns what ends it. */
-export function watchRuns(changed: (runs: readonly string[]) => void): () => void {
-  return connection().listen('experimental.RunsChanged', payload => {
-    const before = seen.length; // TensorBoard says the same again whenever a tab is opened
-    if (see(payload).length > before) changed(seen);
-  });
 }
 
 function see(payload: unknown): readonly string[] {

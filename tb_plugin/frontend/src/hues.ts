@@ -32,6 +32,23 @@ const DEPTHS = {light: [0, 0.56], dark: [0.58, 1]} as const;
 
 export const MOST_HUES = HUES.length;
 
+/** Which of the hues a layer has; of more layers than there are hues, not all have one. */
+export type Hues = ReadonlyMap<string, number>;
+
+export const NO_HUES: Hues = new Map();
+
+/** The hues of layers: what was there `before` keeps its own, what is new takes the first that are free. */
+export function huesAfter(before: Hues, layers: readonly string[]): Hues {
+  const taken = new Set(layers.map(name => before.get(name)));
+  const free = HUES.map((_, hue) => hue).filter(hue => !taken.has(hue));
+  return new Map(
+    layers.flatMap((name): [string, number][] => {
+      const hue = before.get(name) ?? free.shift();
+      return hue === undefined ? [] : [[name, hue]];
+    }),
+  );
+}
+
 /**
  * The colour of each layer: one of few hues, of more than eight layers along viridis by depth.
  *
@@ -41,9 +58,11 @@ export function layerColors(
   layers: readonly string[],
   all: readonly string[],
   dark: boolean,
+  hues: Hues = huesAfter(NO_HUES, layers),
 ): Map<string, string> {
-  const hues = dark ? HUES_DARK : HUES;
-  if (layers.length <= MOST_HUES) return new Map(layers.map((name, nth) => [name, hues[nth]]));
+  const colors = dark ? HUES_DARK : HUES;
+  if (layers.length <= MOST_HUES)
+    return new Map(layers.map(name => [name, colors[hues.get(name) ?? 0]]));
   const depth = new Map(all.map((name, nth) => [name, nth]));
   const deepest = (name: string): number => depth.get(name) ?? all.length;
   const ordered = [...layers].sort((one, other) => deepest(one) - deepest(other));
@@ -62,7 +81,7 @@ function depthColor(part: number, dark: boolean): string {
 }
 
 /** The colour at a part of viridis, as `#rrggbb`. */
-export function viridisAt(part: number): string {
+function viridisAt(part: number): string {
   const at = part * (VIRIDIS.length - 1);
   const left = Math.min(Math.floor(at), VIRIDIS.length - 2);
   const [from, to] = [parseHex(VIRIDIS[left]), parseHex(VIRIDIS[left + 1])];

@@ -108,10 +108,24 @@ function detailAsk(
     const tail = {...tailOf(table), ...(window === null ? {} : {last: window.lastStep})};
     if (table.last.length > 0) return {...ask, window, ...part(source.url, tail), continues: true};
   }
-  const window = widened(zoom);
+  const window = aroundRecords(whole.table, widened(zoom));
   const {firstStep: first, lastStep: last} = window;
   const wanted = part(source.url, {first, last, pixels});
   return {...ask, window, ...wanted, continues: false};
+}
+
+/** Of a window in so few rows of the whole table hardly any record may be inside. */
+const FEW_ROWS = 3;
+
+/** The window, or where that may lie between two records the rows that it is in, and the one before. */
+function aroundRecords(table: Table, window: Zoom): Zoom {
+  const {first, last} = table;
+  const [from, to] = [rowOf(table, window.firstStep), rowOf(table, window.lastStep)];
+  if (to - from >= FEW_ROWS) return window;
+  return {
+    firstStep: Math.min(window.firstStep, first[Math.max(0, from - 1)]),
+    lastStep: Math.max(window.lastStep, last[to]),
+  };
 }
 
 function about({
@@ -183,6 +197,12 @@ export function withTable(entry: Entry, ask: Ask, table: Table): Entry {
     : shelve({table: whole, version, records, pixels: held.pixels, window});
 }
 
+/** Forgets a question that was broken off: it is asked again when its answer is wanted again. */
+export function withDrop(entry: Entry, ask: Ask): Entry {
+  const shelf = entry[ask.level];
+  return shelf.asked === ask ? {...entry, [ask.level]: {...shelf, asked: null}} : entry;
+}
+
 export function withFailure(entry: Entry, ask: Ask, error: string): Entry {
   const shelf = entry[ask.level];
   if (shelf.asked !== ask) return entry;
@@ -203,6 +223,7 @@ export function tableOf(entry: Entry | undefined, zoom: Zoom | null): Table | nu
   const usable =
     zoom !== null &&
     fine?.window != null &&
+    fine.table.last.length > 0 &&
     fine.version === version &&
     fine.table.per < table.per &&
     covers(fine.window, zoom, lastStepOf(table));

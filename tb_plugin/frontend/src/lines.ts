@@ -1,11 +1,12 @@
 /** The lines of the charts: of the shown runs, and of the overlaid layers of each; and the tables for them. Pure. */
 
-import {layerUrl, type Run, type Scale, type Table} from './api.ts';
-import type {Also} from './charts.ts';
+import {flightUrl, layerUrl, statisticUrl, type Run, type Scale, type Table} from './api.ts';
+import {ownScale, type Also, type Column} from './charts.ts';
 import {curveOf, type Curve, type Look, type Shown} from './curves.ts';
-import {depthColors, layerColors} from './hues.ts';
+import {depthColors, layerColors, type Hues} from './hues.ts';
 import {errorOf, tableOf, wholeOf} from './levels.ts';
-import {hasLayer, runColors, selectedRun, shownRuns} from './selection.ts';
+import {LOSS_COLUMN} from './flight.ts';
+import {drawnLayers, hasLayer, runColors, scaleOf, selectedRun, shownRuns} from './selection.ts';
 import {smoothedCurve} from './smoothing.ts';
 import type {State} from './state.ts';
 
@@ -31,20 +32,57 @@ const DASHES: readonly (readonly number[])[] = [
   [14, 4],
 ];
 /** How the second statistic of a chart is drawn. */
-export const ALSO_DASH: readonly number[] = [4, 3];
+const ALSO_DASH: readonly number[] = [4, 3];
 
-const WIDTH = 1.5;
-/** Of more lines than `MANY`. */
-const NARROW_WIDTH = 1.2;
-const MANY = 16;
+/** The selected run's lines stand out from others'. */
+const WIDTHS = {own: 2.5, other: 1.5};
+/** Of more lines than `MANY`, which have no bands either. */
+const NARROW_WIDTHS = {own: 1.75, other: 1};
+export const MANY = 16;
+
+function widthOf(run: Run, state: State, widths = WIDTHS): number {
+  return run.name === state.run && shownRuns(state).length > 1 ? widths.own : widths.other;
+}
 
 /** The lines of the shown runs, each in its run's colour. */
 export function linesOf(state: State, urlOf: (run: Run) => string): Line[] {
-  const colors = runColors(state);
-  return shownRuns(state).map(run => {
-    const look = {label: run.name, color: colors.get(run.name) ?? '', dash: SOLID, width: WIDTH};
-    return {run, layer: null, ...look, ...tablesOf(state, urlOf(run))};
-  });
+  return shownRuns(state).map(run => ({
+    ...lineOf(state, run, urlOf(run)),
+    width: widthOf(run, state),
+  }));
+}
+
+/** A line of a run that no other is drawn with. */
+function lineOf(state: State, run: Run, url: string): Line {
+  const color = runColors(state).get(run.name) ?? '';
+  const look = {label: run.name, color, dash: SOLID, width: WIDTHS.other};
+  return {run, layer: null, ...look, ...tablesOf(state, url)};
+}
+
+/** The lines of the selected run's flight record, ticked or not: the page is about that run. Null without a record. */
+export function flightLine(state: State): Line | null {
+  const run = selectedRun(state);
+  if (run === null || run.flight === null) return null;
+  const line = lineOf(state, run, flightUrl(run.name));
+  // While a reload is on its way the run may have layers that its older table has not.
+  const table = line.table?.columns === run.layers.length + 1 ? line.table : null;
+  return {...line, table, whole: table};
+}
+
+/** The scale of the loss's charts: the user's, else one on which every loss of these has a place. */
+export function lossScale(state: State): Scale {
+  const losses = linesOf(state, ({name}) => statisticUrl(name, LOSS_COLUMN));
+  const flown = flightLine(state)?.table ?? null;
+  const columns: Column[] = [
+    ...columnsOf(losses),
+    ...(flown === null ? [] : [{table: flown, column: flown.columns - 1}]),
+  ];
+  return scaleOf(state, LOSS_COLUMN, ownScale(columns));
+}
+
+/** The only columns of the lines' tables, over the whole runs. */
+export function columnsOf(lines: readonly Line[]): Column[] {
+  return lines.flatMap(({whole}) => (whole === null ? [] : [{table: whole, column: 0}]));
 }
 
 function tablesOf(
@@ -65,7 +103,8 @@ export interface LayerLooks {
   depths: readonly string[];
 }
 
-export function layerLooks(state: State): LayerLooks {
+/** @param hues those that the overlaid layers have already; without them the first ones. */
+export function layerLooks(state: State, hues?: Hues): LayerLooks {
   const {layers, dark} = state;
   const shown = shownRuns(state);
   const selected = selectedRun(state);
@@ -81,25 +120,25 @@ export function layerLooks(state: State): LayerLooks {
       color: colors.get(run.name) ?? '',
       dash: !several || run === first ? SOLID : DASHES[others.indexOf(run) % DASHES.length],
     })),
-    layers: several ? layerColors(layers, all, dark) : new Map(),
+    layers: several ? layerColors(layers, all, dark, hues) : new Map(),
     depths: depthColors(dark),
   };
 }
 
-/** A line of each overlaid layer of each shown run that has it. */
-export function layerLines(state: State): Line[] {
-  const {several, runs, layers} = layerLooks(state);
-  const pairs = state.layers.flatMap(layer =>
+/** A line of each overlaid layer, as far as these are drawn, of each shown run that has it. */
+export function layerLines(state: State, hues?: Hues): Line[] {
+  const {several, runs, layers} = layerLooks(state, hues);
+  const pairs = drawnLayers(state).flatMap(layer =>
     runs.filter(({run}) => hasLayer(run, layer)).map(look => ({...look, layer})),
   );
-  const width = pairs.length > MANY ? NARROW_WIDTH : WIDTH;
+  const widths = pairs.length > MANY ? NARROW_WIDTHS : WIDTHS;
   return pairs.map(({run, layer, dash, color}) => ({
     run,
     layer,
     label: several ? labelOf(run, layer, runs.length) : run.name,
     color: layers.get(layer) ?? color,
     dash,
-    width,
+    width: widthOf(run, state, widths),
     ...tablesOf(state, layerUrl(run.name, layer)),
   }));
 }
@@ -120,7 +159,11 @@ export interface Show extends Shown {
   also?: Also | undefined;
 }
 
-/** @param namesOf the columns of a run's table; a table that has others is an older one, and is left out. */
+/**
+ * The curves of lines, the thinner ones first: what comes later is drawn over it.
+ *
+ * @param namesOf the columns of a run's table; a table that has others is an older one, and is left out.
+ */
 export function drawn(
   lines: readonly Line[],
   show: Show,
@@ -129,7 +172,7 @@ export function drawn(
   const curves: Curve[] = [];
   const wholes: Curve[] = [];
   const {also, scale} = show;
-  for (const line of lines) {
+  for (const line of lines.toSorted((one, other) => one.width - other.width)) {
     const main = pairOf(line, look(line), show, namesOf(line.run));
     if (main === null) continue;
     const second = also && alsoOf(line, also, scale, namesOf(line.run));
@@ -140,9 +183,16 @@ export function drawn(
   return {curves, wholes};
 }
 
-/** The same with smoothed lines. */
-export function smoothedDrawn({curves, wholes}: Drawn, weight: number): Drawn {
-  const smooth = (curve: Curve): Curve => smoothedCurve(curve, weight);
+/** The same without the bands of very many lines, which would hide these and take as long to draw. */
+export function unbanded({curves, wholes}: Drawn): Drawn {
+  if (curves.length <= MANY) return {curves, wholes};
+  const line = (curve: Curve): Curve => ({...curve, low: null, high: null});
+  return {curves: curves.map(line), wholes: wholes.map(line)};
+}
+
+/** The same with lines smoothed as it fits the scale. */
+export function smoothedDrawn({curves, wholes}: Drawn, weight: number, scale: Scale): Drawn {
+  const smooth = (curve: Curve): Curve => smoothedCurve(curve, weight, scale);
   return {curves: curves.map(smooth), wholes: wholes.map(smooth)};
 }
 

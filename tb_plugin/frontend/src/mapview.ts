@@ -22,8 +22,8 @@ import type {MapPicture} from './mapPicture.ts';
 import {DIVERGING, MARKS, parseHex, pixel, VIRIDIS, type Special} from './palette.ts';
 import {codesOf, paint, spikeCodesOf, stretchesOf, type Scheme} from './raster.ts';
 import {positions, valueTicks, type Domain} from './scale.ts';
-import type {Spikes} from './spikes.ts';
-import type {Row} from './tree.ts';
+import {SPIKE, type Spikes} from './spikes.ts';
+import {labelsWithin, type Row} from './tree.ts';
 import type {Zoom} from './zoom.ts';
 
 /** What the maps of a section have in common. */
@@ -33,6 +33,8 @@ export interface MapFrame {
   unit: string;
   scale: Scale;
   domain: Domain | null;
+  /** Whether the domain is that of the window, not of the whole runs. */
+  fitted: boolean;
   rows: readonly Row[];
   rowHeight: number;
   window: Zoom;
@@ -57,6 +59,9 @@ const ODD: readonly Special[] = ['nan', 'posinf', 'neginf'];
 export function specialsOf(scale: Scale): readonly Special[] {
   return scale === 'linear' ? ODD : ['zero', ...ODD];
 }
+
+/** Said of colours that span the window alone. */
+export const FITTED = 'fitted to the steps shown';
 
 /** How far the colours of a difference reach: `10 times`, or a number on a linear scale. */
 export function spanWords({high}: Domain, scale: Scale): string {
@@ -123,13 +128,15 @@ function layoutOf({window, width, rows, rowHeight}: MapView): Layout {
 
 function labelsOf({rows, rowHeight}: MapView): Tick[] {
   const line = Math.max(LINE_HEIGHT, rowHeight);
-  return labelRows(rows, rowHeight, LINE_HEIGHT).map(row => ({
+  const labelled = labelRows(rows, rowHeight, LINE_HEIGHT);
+  const labels = labelsWithin(rows, new Set(labelled));
+  return labelled.map(row => ({
     at: (labelTop(row, rows.length, rowHeight, line) + line / 2) / (rows.length * rowHeight),
-    label: elide(rows[row].label, LABEL_LENGTH),
+    label: elide(labels(row).label, LABEL_LENGTH),
   }));
 }
 
-function rampOf({domain, scale, run, other}: MapView): MapPicture['ramp'] {
+function rampOf({domain, scale, run, other, fitted}: MapView): MapPicture['ramp'] {
   if (domain === null) return null;
   if (other === null) {
     const at = positions(domain);
@@ -137,14 +144,16 @@ function rampOf({domain, scale, run, other}: MapView): MapPicture['ramp'] {
       at: at(value),
       label: formatNumber(value),
     }));
-    return {stops: VIRIDIS, ticks, words: domain.scale === 'log' ? 'log scale' : ''};
+    const words = [domain.scale === 'log' ? 'log scale' : '', fitted ? FITTED : ''];
+    return {stops: VIRIDIS, ticks, words: words.filter(Boolean).join(', ')};
   }
   const most = spanWords(domain, scale);
   const ticks = [`${most} smaller`, 'equal', `${most} larger`].map((label, nth) => ({
     at: nth / 2,
     label,
   }));
-  return {stops: DIVERGING, ticks, words: `in ${run.name} than in ${other.name}`};
+  const words = `in ${run.name} than in ${other.name}${fitted ? `, ${FITTED}` : ''}`;
+  return {stops: DIVERGING, ticks, words};
 }
 
 /** So many findings are told apart in the key. */
@@ -177,7 +186,7 @@ function marksOf({run, step, window, colors}: MapView, layout: Layout): PictureM
 
 function notesOf({spikes, rowHeight, other}: MapView): string[] {
   const where = rowHeight < GAP_ROW ? 'A brighter cell may be' : 'The upper third of a cell may be';
-  const spiked = `${where} a spike between two records, at least 3 times what was recorded.`;
+  const spiked = `${where} a spike between two records, at least ${SPIKE} times what was recorded.`;
   const odd = 'NaN and ∞ are in either run; not recorded means not in both.';
   return [...(spikes === null ? [] : [spiked]), ...(other === null ? [] : [odd])];
 }
@@ -194,9 +203,14 @@ export function columnsOf({layers}: Pick<Run, 'layers'>): {layer: string; column
   return layers.map(({name: layer}, column) => ({layer, column}));
 }
 
+/** The columns of a run's tables, by the name of the variable. */
+export function columnsByName({layers}: Pick<Run, 'layers'>): ReadonlyMap<string, number> {
+  return new Map(layers.map(({name}, at) => [name, at]));
+}
+
 /** Of each row of a run the columns that another run has for it. */
 export function columnsIn(other: Run, {layers}: Run, rows: readonly Row[]): number[][] {
-  const columns = new Map(other.layers.map(({name}, at) => [name, at]));
+  const columns = columnsByName(other);
   return rows.map(row =>
     row.columns
       .map(column => columns.get(layers[column].name))

@@ -14,9 +14,12 @@ export function readMuted(): Set<string> {
   }
 }
 
-export function writeMuted(keys: ReadonlySet<string>): void {
+/** Adds keys to what is remembered, or takes them out; another window may have done so since it was read. */
+export function keepMuted(keys: readonly string[], muted: boolean): void {
+  const others = [...readMuted()].filter(key => !keys.includes(key));
+  const all = muted ? [...others, ...keys] : others;
   try {
-    localStorage.setItem(MUTED, JSON.stringify([...keys].slice(-MOST_MUTED)));
+    localStorage.setItem(MUTED, JSON.stringify(all.slice(-MOST_MUTED)));
   } catch {
     // Not allowed, or full: it lasts as long as the page.
   }

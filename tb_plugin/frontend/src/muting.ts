@@ -28,10 +28,9 @@ function withoutMuted(run: Run, muted: ReadonlySet<string>): Run {
 
 const WORST_FIRST: readonly Severity[] = ['critical', 'warning', 'info'];
 
-/** As the server judges: the worst of the first causes. */
+/** The worst of the first causes that are left; a run is not healthy because nobody wants to hear of what it has. */
 function verdictOf(findings: readonly Finding[]): Verdict {
   return (
-    WORST_FIRST.find(severity => findings.some(finding => finding.severity === severity)) ??
-    'healthy'
+    WORST_FIRST.find(severity => findings.some(finding => finding.severity === severity)) ?? 'muted'
   );
 }

@@ -1,4 +1,4 @@
-/** The colours of data. Colours of the page are CSS variables in index.css. */
+/** The colours of data. Colours of the page are CSS variables in styles/page.css. */
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 

@@ -214,7 +214,9 @@ function lineOf(
   const style = {stroke: color, 'stroke-width': stroke, 'stroke-dasharray': dash};
   const round = {'stroke-linejoin': 'round', fill: 'none'};
   const alone = stretches.filter(({length}) => length === 1);
-  const dots = alone.map(([[cx, cy]]) => element('circle', {cx, cy, r: 2, fill: color}));
+  // A line that is one point alone is to be seen.
+  const r = stretches.length === 1 ? 4 : 2;
+  const dots = alone.map(([[cx, cy]]) => element('circle', {cx, cy, r, fill: color}));
   return (d === '' ? '' : element('path', {d, ...style, ...round})) + dots.join('');
 }
 

@@ -76,6 +76,46 @@ export function isPlaced({high}: Profile, row: number, scale: Scale): boolean {
   return scale === 'log' ? high[row] > 0 : !Number.isNaN(high[row]);
 }
 
+/** A log scale's axis ends at halves of decades, and has so many of them at least: noise shall not look like a trend. */
+const LEAST_HALVES = 4;
+/** A linear scale's axis is at least so wide a part of what the whole runs span. */
+const LEAST_PART = 0.25;
+
+/**
+ * What the axis spans at a step: all numbers of the profiles, which share it, and more where they are close together.
+ *
+ * @param values the span of the whole runs.
+ * @returns null without a number.
+ */
+export function profileDomain(
+  profiles: readonly Profile[],
+  scale: Scale,
+  values: Domain | null,
+): Domain | null {
+  const placed = profiles
+    .flatMap(({high, low}) => [...high, ...low])
+    .filter(value => (scale === 'log' ? value > 0 : !Number.isNaN(value)));
+  if (placed.length === 0) return null;
+  const [low, high] = [Math.min(...placed), Math.max(...placed)];
+  if (scale === 'log') return halvesAround(low, high);
+  const span = values === null ? 0 : LEAST_PART * (values.high - values.low);
+  const room = Math.max(0, (span || Math.abs(low) || 1) - (high - low)) / 2;
+  return {scale, low: low - room, high: high + room};
+}
+
+function halvesAround(low: number, high: number): Domain {
+  // A float32 that stands for a power of ten is hardly one.
+  const from = Math.floor(2 * Math.log10(low) + 1e-6);
+  const to = Math.ceil(2 * Math.log10(high) - 1e-6);
+  const missing = Math.max(0, LEAST_HALVES - (to - from));
+  const below = Math.floor(missing / 2);
+  return {
+    scale: 'log',
+    low: 10 ** ((from - below) / 2),
+    high: 10 ** ((to + missing - below) / 2),
+  };
+}
+
 /** Room for the marks to the left and to the right of the values, in CSS pixels. */
 export const PROFILE_MARGIN = 9;
 
@@ -90,7 +130,7 @@ const CHARACTER = 5.6;
 const TICK_GAP = 6;
 
 /** A label of the axis: its middle is moved inwards where it would stick out. */
-export interface ProfileTick {
+interface ProfileTick {
   value: number;
   words: string;
   x: number;

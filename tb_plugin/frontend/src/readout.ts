@@ -2,6 +2,7 @@
 
 import {pointAt, type Curve} from './curves.ts';
 import {readoutWords, valueAt} from './curvewords.ts';
+import {MARGIN, plotHeight, type PlotArea} from './plotarea.ts';
 
 /** A line's point for a step. */
 export interface Entry {
@@ -65,6 +66,38 @@ export function nearestEntries(
     nearest: ordered.find(({value}) => value !== null) ?? null,
     more,
   };
+}
+
+/** So many values are told in a line. */
+const MOST_BRIEF = 3;
+
+/** What a line of words tells of a step: of the thickest curves the values alone, and whether there are more. */
+export function briefEntries(
+  curves: readonly Curve[],
+  step: number,
+  exact: boolean,
+): {entries: {curve: Curve; words: string}[]; more: boolean} {
+  const reaching = curves.filter(curve => reaches(curve, step, exact));
+  const bare = (curve: Curve): Curve => ({...curve, low: null, high: null, raw: null});
+  return {
+    entries: reaching
+      .toSorted((one, other) => other.width - one.width)
+      .slice(0, MOST_BRIEF)
+      .map(curve => ({curve, words: valueAt(bare(curve), step)})),
+    more: reaching.length > MOST_BRIEF,
+  };
+}
+
+/** Whether a box of words hides fewer of the points beside it at the bottom of the plot than at its top. */
+export function isLow(
+  tops: readonly number[],
+  boxHeight: number,
+  area: Pick<PlotArea, 'height'>,
+): boolean {
+  const end = MARGIN.top + plotHeight(area);
+  const above = tops.filter(top => top <= MARGIN.top + boxHeight).length;
+  const below = tops.filter(top => top >= end - boxHeight && top <= end).length;
+  return below < above;
 }
 
 /** What a screen reader says of a step: `step 40; a 0.5; b NaN; and 2 more`. */

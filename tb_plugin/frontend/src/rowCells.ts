@@ -1,6 +1,6 @@
 /** What a cell of the heat map holds where its row stands for several variables: which of them shows, and all in words. Pure. */
 
-import {MARK, type Scale, type Table} from './api.ts';
+import {MARK, type Run, type Scale, type Table} from './api.ts';
 import {differenceWords} from './difference.ts';
 import {counted, formatExact, formatNumber, formatStep} from './format.ts';
 import type {Scheme} from './raster.ts';
@@ -8,7 +8,7 @@ import type {Spikes} from './spikes.ts';
 import {cellWords, hasNumber, kindOf, marksAt, mostAlarming, rowStart} from './table.ts';
 
 /** A cell of the table. */
-export interface Place {
+interface Place {
   row: number;
   column: number;
 }
@@ -138,11 +138,42 @@ export function spikeWords(
   return `${peak} between steps ${formatStep(from)} and ${formatStep(to)}${where}`;
 }
 
-/** A cell of a map of differences: `4.2 times as large`, `not recorded in both`. */
-export function comparedWords(table: Table, {row, column}: Place, scale: Scale): string {
+/** What a run has in a cell that is compared: what is no number there, as a sum of `MARK`. */
+export interface Side {
+  name: string;
+  marks: number;
+}
+
+/** What some rows `from` to `to` (exclusive) have in a column that is no number, as a sum of `MARK`. */
+export function marksWithin(table: Table, column: number, from: number, to: number): number {
+  let marks = 0;
+  for (let row = from; row < to; row++) marks |= marksAt(table, row * table.columns + column);
+  return marks;
+}
+
+/** A cell of a map of differences: `4.2 times larger than in b`, `NaN only in a`, `not recorded in both`. */
+export function comparedWords(
+  table: Table,
+  {row, column}: Place,
+  scale: Scale,
+  sides: readonly [one: Side, other: Side],
+): string {
   const at = row * table.columns + column;
   const kind = kindOf(table, at, 'linear');
   if (kind === 'missing') return 'not recorded in both';
-  if (kind === 'number') return differenceWords(table.high[at], scale);
-  return cellWords(table, at);
+  if (kind === 'number' || kind === 'zero')
+    return differenceWords(table.high[at], scale, sides[1].name);
+  const told = new Map(ODD_WORDS).get(MARK[kind]) ?? cellWords(table, at);
+  const having = sides.filter(({marks}) => marks & MARK[kind]);
+  if (having.length === 0) return told;
+  return having.length === 2 ? `${told} in both` : `${told} only in ${having[0].name}`;
+}
+
+/** The names of a run's variables within a row's block. */
+export function shortNames({layers}: Pick<Run, 'layers'>, title: string): string[] {
+  return layers.map(({name}) => shortName(name, title));
+}
+
+export function shortName(name: string, title: string): string {
+  return name.startsWith(`${title}/`) ? name.slice(title.length + 1) : name;
 }

@@ -1,7 +1,7 @@
 /** The overview of the runs: which ones a table shows, in which order, in which words, and how a loss looks. Pure. */
 
 import {MARK, type LossCurve, type Run, type Verdict} from './api.ts';
-import {firstBadStep} from './findings.ts';
+import {firstBadStep, RANKS} from './findings.ts';
 import {counted, formatNumber, formatStep, words} from './format.ts';
 import {positions, type Domain} from './scale.ts';
 
@@ -66,10 +66,9 @@ export function tableRows(runs: readonly Run[], {filter, sort, pinned}: TableVie
 }
 
 const NATURAL = new Intl.Collator('en', {numeric: true, sensitivity: 'base'});
-const WORST_FIRST: readonly Verdict[] = ['critical', 'warning', 'info', 'healthy', 'pending'];
 
 const NUMBERS: Record<Exclude<SortKey, 'name' | 'optimizer'>, (run: Run) => number | null> = {
-  verdict: ({verdict}) => WORST_FIRST.indexOf(verdict),
+  verdict: ({verdict}) => RANKS[verdict],
   step: firstBadStep,
   loss: ({lastLoss}) => lastLoss,
   steps: ({lastStep}) => lastStep,
@@ -143,6 +142,15 @@ export function lossWords({firstLoss, lastLoss, lossCurve: {high, marks}}: Run):
 /** `12 runs`, or `3 of 12 runs` when the filter leaves some out. */
 export function countWords(rows: number, runs: number): string {
   return rows === runs ? counted(runs, 'run') : `${formatStep(rows)} of ${counted(runs, 'run')}`;
+}
+
+/** How many runs have each verdict, the worst first. */
+export function verdictCounts(runs: readonly Run[]): [verdict: Verdict, count: number][] {
+  const verdicts = Object.keys(RANKS) as Verdict[];
+  const count = (verdict: Verdict): number => runs.filter(run => run.verdict === verdict).length;
+  return verdicts
+    .map((verdict): [Verdict, number] => [verdict, count(verdict)])
+    .filter(([, found]) => found > 0);
 }
 
 const DAY = new Intl.DateTimeFormat('en-GB', {

@@ -6,6 +6,8 @@
  * are loaded by an image, never fetched.
  */
 
+import {reason} from './format.ts';
+
 /** The words of what went wrong; null when nothing did. */
 export type Problem = string | null;
 
@@ -60,7 +62,7 @@ export async function savePng(name: string, svg: string): Promise<Problem> {
 }
 
 /** The picture as a PNG; rejects with an Error that says what is amiss. */
-export async function pngOf(svg: string): Promise<Blob> {
+async function pngOf(svg: string): Promise<Blob> {
   const url = URL.createObjectURL(new Blob([svg], {type: TYPES.svg}));
   try {
     const image = await loaded(url);
@@ -128,9 +130,4 @@ function blobOf(canvas: HTMLCanvasElement): Promise<Blob> {
       else resolve(blob);
     }, 'image/png');
   });
-}
-
-/** What an exception says. */
-export function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

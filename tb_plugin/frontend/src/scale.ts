@@ -46,8 +46,8 @@ export function valueTicks(domain: Domain, count: number): number[] {
 }
 
 function logTicks({low, high}: Domain, count: number): number[] {
-  const first = Math.ceil(Math.log10(low) - 1e-9);
-  const last = Math.floor(Math.log10(high) + 1e-9);
+  const first = Math.ceil(Math.log10(low) - 1e-6);
+  const last = Math.floor(Math.log10(high) + 1e-6);
   if (last - first < 2) return fewTicks(low, high, first, count);
   const stride = Math.ceil((last - first + 1) / count);
   const ticks: number[] = [];

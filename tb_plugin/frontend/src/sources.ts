@@ -2,7 +2,7 @@
 
 import {flightUrl, layerUrl, statisticUrl, type Flight, type Run} from './api.ts';
 import {asksFor, type Ask, type Source} from './levels.ts';
-import {comparedRun, hasLayer, selectedRun, shownRuns} from './selection.ts';
+import {comparedRun, drawnLayers, hasLayer, selectedRun, shownRuns} from './selection.ts';
 import type {State} from './state.ts';
 
 /** Rows wanted of a curve's table: curves are narrower than the heat map, and there are seven in a chart. */
@@ -12,7 +12,7 @@ const CURVE_PIXELS = 512;
 const PEAKED = 'gradient_norm';
 const PEAK = 'gradient_norm_peak';
 
-/** The heat map's and the compared run's, the timeline's, and of each shown run what its curves are drawn from. */
+/** The heat map's and the compared run's, the timeline's, the curves' of each shown run, the flight record. */
 export function neededSources(state: State): Source[] {
   const run = selectedRun(state);
   if (run === null) return [];
@@ -21,7 +21,8 @@ export function neededSources(state: State): Source[] {
     ...mapSources(run, state),
     ...(compared === null ? [] : mapSources(compared, state)),
     ...lossSources(run),
-    ...shownRuns(state).flatMap(other => curveSources(other, state.layers)),
+    ...shownRuns(state).flatMap(other => curveSources(other, drawnLayers(state))),
+    ...(run.flight === null ? [] : [flightSource(run, run.flight)]),
   ];
   return [...new Map(needed.map(source => [source.url, source])).values()];
 }
@@ -44,18 +45,14 @@ function lossSources(run: Run): Source[] {
 }
 
 function curveSources(run: Run, layers: readonly string[]): Source[] {
-  const {name, flight} = run;
+  const {name} = run;
   const urls = [
     statisticUrl(name, 'learning_rate'),
     ...(run.lossScaled ? [statisticUrl(name, 'loss_scale')] : []),
     ...layers.filter(layer => hasLayer(run, layer)).map(layer => layerUrl(name, layer)),
   ];
   const curves = urls.map(url => source(run, url, CURVE_PIXELS));
-  return [
-    ...lossSources(run),
-    ...curves,
-    ...(flight === null ? [] : [flightSource(run, flight)]),
-  ];
+  return [...lossSources(run), ...curves];
 }
 
 function source(run: Run, url: string, pixels: number): Source {

@@ -1,8 +1,8 @@
 /** The panel's whole state and the one function that changes it. Pure: the components fetch, this file decides what. */
 
-import type {Finding, Overview, Scale, Table} from './api.ts';
+import type {Finding, Overview, Run, Scale, Table} from './api.ts';
 import {findingKey, statisticFor, worstRun} from './findings.ts';
-import {withAsk, withFailure, withRetry, withTable, type Ask, type Entry} from './levels.ts';
+import {withAsk, withDrop, withFailure, withRetry, withTable, type Ask, type Entry} from './levels.ts';
 import {outOfHearing} from './muting.ts';
 import {unsettled} from './overview.ts';
 import type {Sort, TableView} from './runtable.ts';
@@ -30,6 +30,8 @@ export interface Choices {
   compared: string | null;
   /** Whether the heat map shows what the compared run differs by, instead of both. */
   difference: boolean;
+  /** Whether the heat map's colours span what is shown of the runs, not all of them. */
+  fitted: boolean;
   /** Of the curves: 0 draws them as they are, 0.99 hardly leaves a bend. */
   smoothing: number;
   /** Where a chart's scale is not its own, by the name of its statistic. */
@@ -59,6 +61,8 @@ export interface State extends Choices {
   order: readonly string[];
   /** The findings that shall not be told any more. */
   muted: ReadonlySet<string>;
+  /** The run that is drawn in the curves only because it is selected. */
+  lent: string | null;
   /** Counts the jumps from a card to the heat map, which scrolls into view at each. */
   jumps: number;
 }
@@ -71,6 +75,7 @@ export type Action =
   | {type: 'asked'; asks: readonly Ask[]}
   | {type: 'received'; ask: Ask; table: Table}
   | {type: 'failed'; ask: Ask; error: string}
+  | {type: 'dropped'; ask: Ask}
   | {type: 'retry'; url: string}
   | {type: 'view'; choices: Partial<Choices>}
   | {type: 'run'; run: string}
@@ -82,8 +87,8 @@ export type Action =
   | {type: 'statistic'; statistic: string}
   | {type: 'layers'; layers: readonly string[]}
   | {type: 'toggle-layers'; layers: readonly string[]}
-  | {type: 'step'; step: number}
-  | {type: 'place'; layers: readonly string[]; step: number}
+  | {type: 'step'; step: number | null}
+  | {type: 'place'; layers: readonly string[]; step: number | null}
   | {type: 'finding'; finding: Finding}
   | {type: 'open'; key: string; open: boolean}
   | {type: 'mute'; keys: readonly string[]; muted: boolean}
@@ -92,6 +97,7 @@ export type Action =
   | {type: 'collapse'; collapsed: ReadonlySet<string>}
   | {type: 'compare'; run: string | null}
   | {type: 'difference'; difference: boolean}
+  | {type: 'fit'; fitted: boolean}
   | {type: 'smoothing'; smoothing: number}
   | {type: 'scale'; name: string; scale: Scale}
   | {type: 'tall-rows'; tall: boolean}
@@ -110,7 +116,7 @@ export function mapPixels(pageWidth: number): number {
 export const FIRST_CHOICES: Choices = {
   run: null,
   shown: new Set(),
-  table: {filter: '', sort: null, pinned: new Set()},
+  table: {filter: '', sort: {by: 'verdict', down: false}, pinned: new Set()},
   statistic: FIRST_STATISTIC,
   layers: [],
   step: null,
@@ -119,8 +125,9 @@ export const FIRST_CHOICES: Choices = {
   collapsed: null,
   compared: null,
   difference: false,
+  fitted: false,
   smoothing: 0,
-  scales: new Map([['loss', 'log']]),
+  scales: new Map(),
   tallRows: false,
   allFindings: false,
   open: null,
@@ -143,6 +150,7 @@ export function initialState(
     touched: false,
     order: [],
     muted,
+    lent: null,
     jumps: 0,
   };
 }
@@ -171,6 +179,7 @@ const BY_ITSELF: readonly Action['type'][] = [
   'asked',
   'received',
   'failed',
+  'dropped',
 ];
 
 export function reduceState(state: State, action: Action): State {
@@ -198,15 +207,14 @@ function reduced(state: State, action: Action): State {
       return withEntry(state, action.ask.key, entry =>
         withFailure(entry, action.ask, action.error),
       );
+    case 'dropped':
+      return withEntry(state, action.ask.key, entry => withDrop(entry, action.ask));
     case 'retry':
       return withEntry(state, action.url, withRetry);
     case 'mute':
       return withMuted(state, action.keys, action.muted);
     case 'run':
-      return withRun(
-        {...state, allFindings: false, open: null, shown: new Set([...state.shown, action.run])},
-        action.run,
-      );
+      return withRun(withLent(state, action.run), action.run);
     case 'finding':
       return withFinding(state, action.finding);
     case 'view':
@@ -221,9 +229,9 @@ function chosen(state: State, action: Action): Partial<State> {
   const {table, layers} = state;
   switch (action.type) {
     case 'toggle':
-      return {shown: toggled(state.shown, action.run)};
+      return {shown: toggled(state.shown, action.run), lent: null};
     case 'show':
-      return {shown: shownWith(state.shown, action.runs, action.shown)};
+      return {shown: shownWith(state.shown, action.runs, action.shown), lent: null};
     case 'pin':
       return {table: {...table, pinned: toggled(table.pinned, action.run)}};
     case 'filter':
@@ -252,6 +260,8 @@ function chosen(state: State, action: Action): Partial<State> {
       return {compared: action.run, difference: state.difference && action.run !== null};
     case 'difference':
       return {difference: action.difference};
+    case 'fit':
+      return {fitted: action.fitted};
     case 'smoothing':
       return {smoothing: action.smoothing};
     case 'scale':
@@ -297,7 +307,8 @@ function withOverview(state: State, told: Overview, seen: readonly string[]): St
   if (current === null && state.settled && state.run !== null && overview.loading !== null)
     return next;
   const kept = current !== null && state.settled ? current : worstRun(overview);
-  if (kept === null) return {...next, run: null, tables: new Map()};
+  // Without any run for a moment, a server that starts again say, the choices wait.
+  if (kept === null) return {...next, shown: state.shown, tables: new Map()};
   const asLeft = state.settled && kept.name === state.run;
   const taken = withRun(
     asLeft ? next : {...next, shown: new Set([...shown, kept.name])},
@@ -321,8 +332,10 @@ function shownAfter(state: State, {runs, loading}: Overview): ReadonlySet<string
   if (!settled && !said) return new Set(names.slice(0, MOST_SHOWN));
   // What the address of the view names may still have to be read.
   if (touched && (said || loading !== null)) return shown;
-  const known = new Set(before?.runs.map(({name}) => name));
   const kept = names.filter(name => shown.has(name));
+  // After a moment without any run these are no new ones.
+  if (before?.runs.length === 0 && shown.size > 0) return new Set(kept);
+  const known = new Set(before?.runs.map(({name}) => name));
   const added = names.filter(name => !known.has(name));
   return new Set([...kept, ...added.slice(0, Math.max(0, MOST_SHOWN - kept.length))]);
 }
@@ -335,11 +348,21 @@ function withoutSpare(state: State): Map<string, Entry> {
   return new Map([...state.tables].filter(([url]) => !gone.has(url)));
 }
 
+/** Draws a run in the curves while it is selected; it stays there only where the user ticked it. */
+function withLent(state: State, name: string): State {
+  const {shown, lent} = state;
+  const kept = lent === null || lent === name ? shown : shownWith(shown, [lent], false);
+  const added = kept.has(name) ? lent === name : true;
+  return {...state, shown: shownWith(kept, [name], true), lent: added ? name : null};
+}
+
 /** Takes a run, and what it has of the selected layers, statistic, step and window. */
 function withRun(state: State, name: string): State {
   const run = runNamed(state, name);
   if (run === null) return state;
   const {statistic, step, zoom} = state;
+  const outside = (first: number, last: number): boolean =>
+    first > run.lastStep || last < run.firstStep;
   const fallback = run.statistics.includes(FIRST_STATISTIC)
     ? FIRST_STATISTIC
     : (run.statistics[0] ?? FIRST_STATISTIC);
@@ -350,10 +373,18 @@ function withRun(state: State, name: string): State {
     statistic: run.statistics.includes(statistic) ? statistic : fallback,
     // The same object where nothing of it changes, so that nothing is drawn again.
     layers: layers.length === state.layers.length ? state.layers : layers,
-    step: step !== null && step > run.lastStep ? null : step,
-    // A run that began anew, or another one, may end before the window that was looked at.
-    zoom: zoom !== null && zoom.firstStep > run.lastStep ? null : zoom,
+    step: step === null || outside(step, step) ? null : step,
+    // A run that began anew, or another one, may have nothing in the window that was looked at.
+    zoom: zoom === null || outside(zoom.firstStep, zoom.lastStep) ? null : zoom,
+    ...(state.run === name ? {} : ofNoOther(selectedRun(state), run)),
   };
+}
+
+/** What another run than the one before begins with. */
+function ofNoOther(before: Run | null, run: Run): Partial<State> {
+  const names = run.layers.map(({name}) => name);
+  const alike = before !== null && before.layers.every(({name}, at) => name === names[at]);
+  return {open: null, allFindings: false, ...(alike ? {} : {collapsed: null})};
 }
 
 function withFinding(state: State, finding: Finding): State {

@@ -2,7 +2,7 @@
 
 import type {Statistic} from './api.ts';
 
-export interface StatisticGroup {
+interface StatisticGroup {
   label: string;
   statistics: readonly Statistic[];
 }

@@ -97,6 +97,47 @@ export function siblingsOf(rows: readonly Row[]): {place: number; count: number}
     .map(({family, place}) => ({place, count: family.count}));
 }
 
+/** How a row is called where not every row is. */
+interface Called {
+  label: string;
+  /** How many of the blocks around it are called, too: how far it is indented. */
+  depth: number;
+}
+
+/**
+ * Says how to call a row that is labelled: by its path from the nearest block around it that is labelled, too, so that it
+ * does not seem to belong to another one.
+ */
+export function labelsWithin(
+  rows: readonly Row[],
+  labelled: ReadonlySet<number>,
+): (row: number) => Called {
+  return row => {
+    const blocks: number[] = [];
+    for (let at = parentOf(rows, row); at >= 0; at = parentOf(rows, at)) blocks.push(at);
+    const depth = blocks.filter(block => labelled.has(block)).length;
+    const near = blocks.findIndex(block => labelled.has(block));
+    if (blocks.length === 0 || near === 0) return {label: rows[row].label, depth};
+    return {label: pathFrom(rows, row, blocks, near), depth};
+  };
+}
+
+/** The path of a row from the `near`th of the blocks around it, the inner first, else from the whole model. */
+function pathFrom(
+  rows: readonly Row[],
+  row: number,
+  blocks: readonly number[],
+  near: number,
+): string {
+  const {title, label} = rows[row];
+  const {title: outermost, label: own} = rows[blocks[blocks.length - 1]];
+  const model = outermost.slice(0, outermost.length - own.length);
+  // A block's title lacks the separator after it.
+  const known = near < 0 ? model.length : rows[blocks[near]].title.length + 1;
+  const around = rows[blocks[0]].title;
+  return title.startsWith(around) ? title.slice(known) : label;
+}
+
 function treeOf(layers: readonly Layer[], together: boolean): Node[] {
   const kerasLayers = kerasLayersOf(layers);
   const model = sharedParts(kerasLayers, 0);

@@ -2,7 +2,7 @@
 
 import {parentOf, type Row} from './tree.ts';
 
-export type TreeMove =
+type TreeMove =
   | {type: 'to'; row: number}
   | {type: 'fold'; row: number; open: boolean}
   | {type: 'select'; row: number}

@@ -2,6 +2,7 @@
 
 import type {Scale} from './api.ts';
 import {SORT_KEYS, type Sort} from './runtable.ts';
+import {MOST_SMOOTHING} from './smoothing.ts';
 import {FIRST_CHOICES, usuallyShown, type Choices, type State} from './state.ts';
 import type {Zoom} from './zoom.ts';
 
@@ -25,13 +26,14 @@ export function viewOf(state: State): View {
     ['closed', collapsed === null ? null : listWords(collapsed)],
     ['with', compared],
     ['difference', flagWord(state.difference)],
+    ['fit', flagWord(state.fitted)],
     ['smoothing', state.smoothing === 0 ? null : String(state.smoothing)],
     ['scales', scaleWords(state.scales)],
     ['names', flagWord(state.tallRows)],
     ['all', flagWord(state.allFindings)],
     ['open', open === null ? null : listWords(open)],
     ['filter', table.filter === '' ? null : table.filter],
-    ['sort', table.sort === null ? null : `${table.sort.down ? '-' : ''}${table.sort.by}`],
+    ['sort', sameSort(table.sort, FIRST_CHOICES.table.sort) ? null : sortWord(table.sort)],
     ['pinned', table.pinned.size === 0 ? null : listWords(table.pinned)],
   ];
   return Object.fromEntries(said.filter((entry): entry is [string, string] => entry[1] !== null));
@@ -40,21 +42,22 @@ export function viewOf(state: State): View {
 /** What an address says of the choices; what it does not say, or what makes no sense, is left out. */
 export function choicesOf(view: View): Partial<Choices> {
   const {run, runs, statistic, layers, step, steps, closed, smoothing, scales, open} = view;
-  const filter = view.filter ?? '';
+  const filter = (view.filter ?? '').slice(0, LONGEST_FILTER);
   const pinned = new Set(view.pinned === undefined ? [] : listOf(view.pinned));
   const table = {filter, sort: sortOf(view.sort), pinned};
   return {
     ...(run === undefined ? {} : {run}),
     ...(runs === undefined ? {} : {shown: new Set(listOf(runs))}),
     ...(statistic === undefined ? {} : {statistic}),
-    ...(layers === undefined ? {} : {layers: listOf(layers)}),
-    ...numeric('step', step, 0, Infinity),
+    ...(layers === undefined ? {} : {layers: [...new Set(listOf(layers))]}),
+    ...(isStep(Number(step)) ? {step: Number(step)} : {}),
     ...(steps === undefined ? {} : {zoom: zoomOf(steps)}),
     ...(view.together === undefined ? {} : {together: true}),
     ...(closed === undefined ? {} : {collapsed: new Set(listOf(closed))}),
     ...(view.with === undefined ? {} : {compared: view.with}),
     ...(view.difference === undefined ? {} : {difference: true}),
-    ...numeric('smoothing', smoothing, 0, MOST_SMOOTHING),
+    ...(view.fit === undefined ? {} : {fitted: true}),
+    ...(smoothing === undefined ? {} : smoothingOf(smoothing)),
     ...(scales === undefined ? {} : {scales: scalesOf(scales)}),
     ...(view.names === undefined ? {} : {tallRows: true}),
     ...(view.all === undefined ? {} : {allFindings: true}),
@@ -63,7 +66,7 @@ export function choicesOf(view: View): Partial<Choices> {
   };
 }
 
-const MOST_SMOOTHING = 0.99;
+const LONGEST_FILTER = 200;
 
 function flagWord(flag: boolean): string | null {
   return flag ? '1' : null;
@@ -106,22 +109,33 @@ function scalesOf(words: string): ReadonlyMap<string, Scale> {
 
 function zoomOf(words: string): Zoom | null {
   const [firstStep, lastStep] = words.split('-').map(Number);
-  const whole = Number.isInteger(firstStep) && Number.isInteger(lastStep);
-  return whole && firstStep <= lastStep ? {firstStep, lastStep} : null;
+  return isStep(firstStep) && isStep(lastStep) && firstStep <= lastStep
+    ? {firstStep, lastStep}
+    : null;
+}
+
+function isStep(value: number): boolean {
+  return Number.isSafeInteger(value) && value > 0;
+}
+
+const UNSORTED = 'none';
+
+function sameSort(one: Sort | null, other: Sort | null): boolean {
+  return one?.by === other?.by && one?.down === other?.down;
+}
+
+function sortWord(sort: Sort | null): string {
+  return sort === null ? UNSORTED : `${sort.down ? '-' : ''}${sort.by}`;
 }
 
 function sortOf(words: string | undefined): Sort | null {
+  if (words === UNSORTED) return null;
   const down = words?.startsWith('-') ?? false;
   const by = SORT_KEYS.find(key => key === (down ? words?.slice(1) : words));
-  return by === undefined ? null : {by, down};
+  return by === undefined ? FIRST_CHOICES.table.sort : {by, down};
 }
 
-function numeric<Name extends 'step' | 'smoothing'>(
-  name: Name,
-  words: string | undefined,
-  least: number,
-  most: number,
-): {[key in Name]?: number} {
-  const value = words === undefined || words === '' ? NaN : Number(words);
-  return value >= least && value <= most ? ({[name]: value} as {[key in Name]: number}) : {};
+function smoothingOf(words: string): {smoothing?: number} {
+  const smoothing = words === '' ? NaN : Number(words);
+  return smoothing >= 0 && smoothing <= MOST_SMOOTHING ? {smoothing} : {};
 }

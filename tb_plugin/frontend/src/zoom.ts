@@ -41,3 +41,38 @@ export function widened(zoom: Zoom): Zoom {
   const more = Math.ceil(widthOf(zoom) / 2);
   return {firstStep: Math.max(1, zoom.firstStep - more), lastStep: zoom.lastStep + more};
 }
+
+/** What a wheel asks for: to pan by a part of the window's width, or to make it `exp(scale)` times as wide. */
+export interface Turn {
+  pan: number;
+  scale: number;
+}
+
+/** What was turned without moving the window by a step yet, and the window that it was turned at. */
+export interface Rest extends Turn {
+  zoom: Zoom | null;
+}
+
+/**
+ * The window after a turn of the wheel, and what is left over for the next turn. What is less than a step adds up, so that
+ * a slow swipe over few steps moves at last; what the window has no room for is lost, and so is all of another window.
+ */
+export function turned(
+  rest: Rest,
+  turn: Turn,
+  all: Zoom,
+  zoom: Zoom | null,
+  around: number,
+): {next: Zoom | null; rest: Rest} {
+  const held = sameZoom(rest.zoom, zoom) ? rest : {pan: 0, scale: 0};
+  const sum = {pan: held.pan + turn.pan, scale: held.scale + turn.scale};
+  const factor = Math.exp(sum.scale);
+  const next = turn.scale === 0 ? panned(zoom, all, sum.pan) : scaled(zoom, all, factor, around);
+  if (!sameZoom(next, zoom)) return {next, rest: {pan: 0, scale: 0, zoom: next}};
+  const width = widthOf(zoom ?? all);
+  const steps = turn.scale === 0 ? sum.pan * width : (factor - 1) * width;
+  // Neither narrower than a step nor wider than all: such a turn waits for nothing.
+  const stuck = zoom === null ? turn.scale >= 0 : turn.scale < 0 && width === 1;
+  const kept = !stuck && Math.abs(steps) < 1;
+  return {next, rest: kept ? {...sum, zoom} : {pan: 0, scale: 0, zoom}};
+}

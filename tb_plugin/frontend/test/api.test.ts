@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import {test} from 'vitest';
+import {afterEach, test, vi} from 'vitest';
 
 import {
   decodeTable,
   exportUrl,
+  fetchOverview,
   flightUrl,
   layerUrl,
   partUrl,
@@ -274,4 +275,23 @@ test('an answer says how far the reading is, and what is not judged or not told 
   );
   const [run] = read.runs;
   assert.deepEqual([run.verdict, run.judgedStep, run.layers], ['pending', null, null]);
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
+
+test('a server that never answers is given up, and so is one that is gone', async () => {
+  const given = new AbortController();
+  vi.spyOn(AbortSignal, 'timeout').mockReturnValue(given.signal);
+  const silent = (_: string, {signal}: {signal: AbortSignal}): Promise<Response> =>
+    new Promise((_done, failed) => signal.addEventListener('abort', () => failed(signal.reason)));
+  vi.stubGlobal('fetch', silent);
+  const asked = fetchOverview(null);
+  given.abort();
+  await assert.rejects(asked, /has not answered for 60 seconds/);
+  vi.spyOn(AbortSignal, 'timeout').mockReturnValue(new AbortController().signal);
+  vi.stubGlobal('fetch', () => Promise.reject(new TypeError('Failed to fetch')));
+  await assert.rejects(fetchOverview(null), /Is it still running/);
 });

@@ -112,3 +112,15 @@ test('a colour that covers the page in part is a colour of its own', () => {
   assert.equal(mixed('#ff0000', '#000000', 1), '#ff0000');
   assert.equal(mixed('#ff0000', 'white', 0.5), '#ff0000');
 });
+
+test('a point alone is a dot that can be seen, and what is below zero is marked at the bottom', () => {
+  const dot = (...cells: number[]): number =>
+    Number(/<circle [^>]*r="([\d.]+)"/.exec(chartSvg(chartPicture(view([curve(...cells)]))))?.[1]);
+  assert.ok(dot(10) > 2 * dot(10, NaN, 10) - 1);
+  assert.ok(dot(10) >= 4);
+  const {strips} = chartPicture(view([curve(1, -2, 1)]));
+  assert.deepEqual(
+    strips.map(({edge, words}) => [edge, words]),
+    [['bottom', 'a: zero or less at step 2']],
+  );
+});

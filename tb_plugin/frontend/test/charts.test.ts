@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict';
 import {test} from 'vitest';
 
-import {describedUnit, layerCharts, referenceOf} from '../src/charts.ts';
+import {
+  describedUnit,
+  layerCharts,
+  ownScale,
+  referenceOf,
+  unitWords,
+  type Column,
+} from '../src/charts.ts';
 import {run} from './runs.ts';
+import {reducedOf, tableOf, type Cell} from './table.ts';
 
 const ADAMAX = run('a', {
   statistics: ['gradient_norm', 'm_rms', 'u_min', 'u_mean', 'u_max', 'dead_units'],
@@ -66,4 +74,41 @@ test('the usual range of update over weight is there for every run, the noise fl
 test('a unit that is not clear by itself is explained', () => {
   assert.match(describedUnit('L2 norm.', 'loss per weight'), /change of the loss per change of a/);
   assert.equal(describedUnit('Dead.', 'fraction'), 'Dead.');
+});
+
+function columnOf(...cells: Cell[]): Column {
+  return {table: tableOf(cells.map(cell => [-1, cell])), column: 1};
+}
+
+test('the scale is log where every finite number is above zero', () => {
+  assert.equal(ownScale([columnOf(2, 0.1, NaN, Infinity, -Infinity, 'missing')]), 'log');
+  assert.equal(ownScale([columnOf(3, 3)]), 'log');
+  for (const low of [0, -1e-30]) {
+    assert.equal(ownScale([columnOf(2, low, 1)]), 'linear');
+    assert.equal(ownScale([columnOf(2, 1), columnOf(low)]), 'linear');
+  }
+  const reduced = (low: number): Column => ({
+    table: reducedOf(4, [{low: 1, high: 2}, {low, high: 3}, {marks: 1}]),
+    column: 0,
+  });
+  assert.deepEqual(
+    [1e-9, 0].map(low => ownScale([reduced(low)])),
+    ['log', 'linear'],
+  );
+});
+
+test('numbers that span less than is asked for, or that are none, are on a linear scale', () => {
+  assert.equal(ownScale([columnOf(100, 1)], 2), 'log');
+  assert.equal(ownScale([columnOf(99, 1)], 2), 'linear');
+  assert.equal(ownScale([columnOf(1), columnOf(100)], 2), 'log');
+  assert.equal(ownScale([columnOf(NaN)]), 'linear');
+  assert.equal(ownScale([]), 'linear');
+});
+
+test('each unit that is not clear by itself is told once', () => {
+  const units = ['loss per weight', '', 'loss per weight', 'weights', 'weight per gradient'];
+  assert.deepEqual(
+    unitWords(units).map(words => words.split(':')[0]),
+    ['loss per weight', 'weight per gradient'],
+  );
 });

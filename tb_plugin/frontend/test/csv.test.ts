@@ -49,13 +49,15 @@ test('every float32 reads back to itself, from no digit more than it takes', () 
 });
 
 test('a name that a spreadsheet would take for a formula is none any more', () => {
-  assert.deepEqual(['=1+1', '+1', '-x', '@a', '\ta', '\rb', 'a=b', "'q"].map(csvText), [
+  assert.deepEqual(['=1+1', '+1', '-x', '@a', '＝1', '\ta', '\rb', '\nc', 'a=b', "'q"].map(csvText), [
     "'=1+1",
     "'+1",
     "'-x",
     "'@a",
+    "'＝1",
     "'\ta",
     '"\'\rb"',
+    '"\'\nc"',
     'a=b',
     "'q",
   ]);

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import {test} from 'vitest';
 
-import {curveOf, shownCurves, spansOf, valueRange, type Curve} from '../src/curves.ts';
+import {
+  curveOf,
+  edgeOf,
+  shownCurves,
+  spansOf,
+  valueRange,
+  type Curve,
+} from '../src/curves.ts';
 import {
   allSpanWords,
   bandWords,
@@ -222,6 +229,13 @@ test('where all records of each point are the same there is no band', () => {
   assert.deepEqual([flat.low, flat.high, flat.values], [null, null, [1, 2]]);
 });
 
+test('a run that records every step has no band up to the largest since the record before', () => {
+  const bandOf = (...rows: number[][]): unknown =>
+    curveOf(run('a'), LOOK, tableOf(rows), NAMES, show)?.high;
+  assert.equal(bandOf([1, 1], [2, 2], [NaN, NaN]), null);
+  assert.deepEqual(bandOf([1, 1], [2, 3]), [1, 3]);
+});
+
 test('the band of a statistic reaches from the lowest of the lower edge to the highest of the upper', () => {
   const steps = [[1, 4]] as const;
   const cells = [
@@ -345,6 +359,15 @@ test('a row that only begins or ends in the window is of it', () => {
   assert.ok(low > 0.9 && low <= 1 && high >= 2 && high < 2.1);
 });
 
+test('what is the same but for its last digit is level, also among numbers below zero', () => {
+  for (const sign of [1, -1]) {
+    const [low, high] = valueRange([plain('a', '', sign, sign * (1 + 1e-7))], 'linear');
+    assert.ok(high - low > 0.9, `${low} to ${high}`);
+  }
+  const [low, high] = valueRange([plain('a', '', 1, 1 + 1e-5)], 'linear');
+  assert.ok(high - low < 1e-4);
+});
+
 test('what is 0 all the time lies at the bottom', () => {
   assert.deepEqual(valueRange([plain('a', '', 0, 0)], 'linear'), [-0.05, 1]);
 });
@@ -383,4 +406,41 @@ test('what is shown of a line is what lies in the window, and a point beyond its
   assert.deepEqual(shown.spans.map(({firstStep}) => firstStep), [4]);
   const [all] = shownCurves([plain('a', '', 1, 2)], {firstStep: 1, lastStep: 2});
   assert.deepEqual(all.values, [1, 2]);
+});
+
+test('numbers below zero are told as what they are, which on a log scale is no zero', () => {
+  const of = (...cells: number[]): Curve => {
+    const curve = curveOf(run('a'), LOOK, tableOf(cells.map(cell => [cell])), ['loss'], {
+      ...show,
+      name: 'loss',
+    });
+    assert.ok(curve !== null);
+    return curve;
+  };
+  const curve = of(1, 0, -0.5, -2, 3, NaN);
+  assert.equal(spanWords(curve), 'zero or less at steps 2–4, NaN at step 6');
+  assert.deepEqual(
+    [1, 2, 3, 4, 5, 6].map(step => valueAt(curve, step)),
+    ['1', '0', '-0.5', '-2', '3', 'NaN'],
+  );
+  assert.match(chartWords('Loss', [of(-2, 3)]), /a -2 at step 1 to 3 at step 2/);
+  assert.deepEqual(curve.spans.map(edgeOf), ['bottom', 'top']);
+  assert.equal(spanWords(of(1, 0, -Infinity)), '0 at step 2, −∞ at step 3');
+});
+
+test('of several records some may be below zero', () => {
+  const curve = reduced(
+    'log',
+    {low: -1, high: 3, mean: 1},
+    {low: -4, high: 2, mean: -1},
+    {low: -4, high: -2, mean: -3},
+  );
+  assert.deepEqual(curve.values, [1, null, null]);
+  assert.equal(
+    spanWords(curve),
+    'zero or less among steps 1–8, zero or less at steps 9–12',
+  );
+  assert.equal(valueAt(curve, 2), '1 (1 to 3), some zero or less');
+  assert.match(valueAt(curve, 6), /^-1.*, some zero or less$/);
+  assert.equal(valueAt(curve, 10), '-3');
 });

@@ -154,14 +154,18 @@ test('the colours span the same to both sides, and more than noise', () => {
   assert.equal(differenceDomain(linear, 0.05)?.high, 0.05);
 });
 
-test('differences are said as factors, or with their sign', () => {
-  assert.equal(differenceWords(Math.log10(4.2), 'log'), '4.2 times as large');
-  assert.equal(differenceWords(Math.log10(0.13), 'log'), '0.13 of it');
-  assert.equal(differenceWords(0, 'log'), 'equal');
-  assert.equal(differenceWords(0.001, 'log'), 'equal');
-  assert.equal(differenceWords(0.2, 'linear'), '+0.2');
-  assert.equal(differenceWords(-0.2, 'linear'), '−0.2');
-  assert.equal(differenceWords(0, 'linear'), 'equal');
-  assert.equal(differenceWords(NaN, 'log'), 'NaN');
-  assert.equal(differenceWords(6, 'log'), '1e6 times as large');
+test('differences are said as factors against the other run, or with their sign', () => {
+  const words = (value: number, scale: 'log' | 'linear'): string =>
+    differenceWords(value, scale, 'b');
+  assert.equal(words(Math.log10(4.2), 'log'), '4.2 times larger than in b');
+  assert.equal(words(-Math.log10(4), 'log'), '4.0 times smaller than in b');
+  assert.equal(words(Math.log10(0.0123), 'log'), '81 times smaller than in b');
+  assert.equal(words(0, 'log'), 'equal');
+  assert.equal(words(0.001, 'log'), 'equal');
+  assert.equal(words(-0.001, 'log'), 'equal');
+  assert.equal(words(0.2, 'linear'), '+0.2');
+  assert.equal(words(-0.2, 'linear'), '−0.2');
+  assert.equal(words(0, 'linear'), 'equal');
+  assert.equal(words(NaN, 'log'), 'NaN');
+  assert.equal(words(6, 'log'), '1e6 times larger than in b');
 });

@@ -4,6 +4,7 @@ import {test} from 'vitest';
 import {
   circumstances,
   consequenceWords,
+  findingIds,
   headline,
   place,
   progress,
@@ -33,7 +34,7 @@ test('a consequence is told by its step, rule and layer', () => {
 });
 
 test('only first causes are marked in a flight record', () => {
-  const marks = flightMarks([run('a', {findings: [STORY]})], [40, 81]);
+  const marks = flightMarks(run('a', {findings: [STORY]}), [40, 81]);
   assert.deepEqual(
     marks.map(({step}) => step),
     [40],
@@ -93,4 +94,26 @@ test('headlines say verdict, number and step', () => {
   );
   assert.equal(place(finding()), 'in a/kernel since step 40 (until 400)');
   assert.equal(place(finding({layer: null, lastStep: 40})), 'in the whole run at step 40');
+});
+
+test('a run whose findings are muted is not called healthy, and neither is one of few records', () => {
+  assert.equal(headline(run('a', {verdict: 'muted'}), 2), 'No other finding; 2 findings muted');
+  const sick = run('a', {verdict: 'critical', findings: [finding()]});
+  assert.equal(headline(sick, 1), 'Critical since step 40: nonfinite; 1 finding muted');
+  assert.equal(headline(run('a', {verdict: 'early'})), 'Too early to judge');
+});
+
+test('a finding keeps its name on the page when another one comes before it', () => {
+  const [one, other, alike] = [
+    finding({rule: 'dead-units'}),
+    finding({layer: null}),
+    finding({rule: 'dead-units', firstStep: 90}),
+  ];
+  assert.deepEqual(findingIds([one, other]), ['dead-units a/kernel', 'nonfinite']);
+  assert.deepEqual(findingIds([other, one]), ['nonfinite', 'dead-units a/kernel']);
+  assert.deepEqual(findingIds([one, other, alike]), [
+    'dead-units a/kernel',
+    'nonfinite',
+    'dead-units a/kernel 2',
+  ]);
 });

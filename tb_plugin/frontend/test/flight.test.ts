@@ -8,11 +8,8 @@ import {
   flightMarks,
   flightSentence,
   layerColumn,
-  stepsTogether,
 } from '../src/flight.ts';
-import {decodeTable} from '../src/api.ts';
 import {finding, run} from './runs.ts';
-import {encodeTable} from './table.ts';
 
 test('a flight record is told in a sentence', () => {
   const flight = {firstStep: 273, lastStep: 400, updates: 128, reason: 'nonfinite gradient'};
@@ -39,20 +36,12 @@ test('a layer called loss is not taken for the loss', () => {
 
 test('without a selected layer the one of the worst finding is shown', () => {
   const warning = finding({severity: 'warning', layer: 'a/bias'});
-  const runs = [
-    run('a', {findings: [finding({layer: null}), warning]}),
-    run('b', {findings: [finding({layer: 'gone'}), finding({layer: 'b/kernel'})]}),
-  ];
-  assert.equal(flightLayer(null, runs), 'b/kernel');
-  assert.equal(flightLayer(null, runs.slice(0, 1)), 'a/bias');
-  assert.equal(flightLayer('a/kernel', runs), 'a/kernel');
-  assert.equal(flightLayer(null, [run('a')]), null);
-});
-
-test('the steps of several records are each there once, in order', () => {
-  const table = (...steps: number[]) => decodeTable(encodeTable(steps, []));
-  assert.deepEqual(stepsTogether([table(9, 10, 11), table(2, 10, 100)]), [2, 9, 10, 11, 100]);
-  assert.deepEqual(stepsTogether([]), []);
+  const nowhere = [finding({layer: null}), finding({layer: 'gone'})];
+  const worse = run('a', {findings: [...nowhere, warning, finding({layer: 'b/kernel'})]});
+  assert.equal(flightLayer(null, worse), 'b/kernel');
+  assert.equal(flightLayer(null, run('b', {findings: [...nowhere, warning]})), 'a/bias');
+  assert.equal(flightLayer('a/kernel', worse), 'a/kernel');
+  assert.equal(flightLayer(null, run('c')), null);
 });
 
 test('findings that begin in the record are marked, those of one rule and step once', () => {
@@ -63,7 +52,7 @@ test('findings that begin in the record are marked, those of one rule and step o
     finding({firstStep: 6, layer: null, rule: 'exploding-gradient', severity: 'warning'}),
     finding({firstStep: 50}),
   ];
-  assert.deepEqual(flightMarks([run('r', {findings}), run('s')], [4, 5, 6]), [
+  assert.deepEqual(flightMarks(run('r', {findings}), [4, 5, 6]), [
     {step: 5, severity: 'critical', words: 'r: nonfinite in a/kernel and 2 other layers at step 5'},
     {step: 6, severity: 'warning', words: 'r: exploding-gradient at step 6'},
   ]);

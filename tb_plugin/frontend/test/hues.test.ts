@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'vitest';
 
-import {depthColors, layerColors, MOST_HUES} from '../src/hues.ts';
+import {depthColors, huesAfter, layerColors, MOST_HUES, NO_HUES} from '../src/hues.ts';
 import {parseHex} from '../src/palette.ts';
 
 const CARDS = {light: '#ffffff', dark: '#424242'};
@@ -37,6 +37,22 @@ test('few layers have a colour each, which stays when another one is added', () 
   const more = layerColors(['c', 'a', 'b'], ['a', 'b', 'c'], false);
   assert.equal(new Set(more.values()).size, 3);
   assert.deepEqual([few.get('c'), few.get('a')], [more.get('c'), more.get('a')]);
+});
+
+test('a layer keeps its colour when one before it is taken away, and what is new takes the free one', () => {
+  const before = huesAfter(NO_HUES, ['a', 'b', 'c']);
+  const after = huesAfter(before, ['b', 'c', 'd', 'e']);
+  const colors = layerColors(['a', 'b', 'c'], [], false, before);
+  const left = layerColors(['b', 'c', 'd', 'e'], [], false, after);
+  assert.deepEqual([left.get('b'), left.get('c')], [colors.get('b'), colors.get('c')]);
+  assert.equal(left.get('d'), colors.get('a'));
+  assert.equal(new Set(left.values()).size, 4);
+});
+
+test('of many layers that become few again, each has a colour of its own', () => {
+  const many = huesAfter(NO_HUES, names(20));
+  const few = huesAfter(many, names(20).slice(-MOST_HUES));
+  assert.deepEqual([...few.values()].sort(), [...Array(MOST_HUES).keys()]);
 });
 
 test('the colours of many layers follow their depth, whatever the order in which they were chosen', () => {

@@ -243,3 +243,25 @@ test('what failed is asked for again on retry, or when the run has changed', () 
   assert.deepEqual(asksFor(SOURCE, coarse, ZOOM), []);
   assert.equal(tableOf(coarse, ZOOM), wholeOf(coarse));
 });
+
+test('a detail of a window between two records has the records around it', () => {
+  const every100 = (records: number, per: number): Table => {
+    const steps = Array.from({length: records / per}, (_, row) => {
+      const first = 100 * (row * per + 1);
+      return [first, first + 100 * (per - 1)] as const;
+    });
+    return decodeTable(encodeReduced(per, steps, steps.map(() => [{low: 1, high: 2}])));
+  };
+  const source: Source = {...SOURCE, records: 3000, lastStep: 300_000};
+  const entry = answered(source, undefined, every100(3000, 4));
+  const ask = single(asksFor(source, entry, {firstStep: 50_040, lastStep: 50_060}));
+  const [, first, last] = /first=(\d+)&last=(\d+)/.exec(ask.url)?.map(Number) ?? [];
+  assert.ok(first <= 50_000, `${first}`);
+  assert.ok(last >= 50_100, `${last}`);
+});
+
+test('a detail without a record is not drawn', () => {
+  const {entry, ask} = zoomed();
+  const held = withTable(entry, ask, exact(0));
+  assert.equal(tableOf(held, ZOOM), wholeOf(held));
+});

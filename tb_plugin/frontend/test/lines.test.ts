@@ -1,20 +1,31 @@
 import assert from 'node:assert/strict';
 import {test} from 'vitest';
 
-import {decodeTable, layerUrl, type Run, type Table} from '../src/api.ts';
+import {
+  decodeTable,
+  flightUrl,
+  layerUrl,
+  statisticUrl,
+  type Run,
+  type Table,
+} from '../src/api.ts';
 import type {Entry} from '../src/levels.ts';
 import {
   drawn,
+  flightLine,
   layerLines,
   layerLooks,
   linesOf,
+  lossScale,
+  MANY,
   smoothedDrawn,
   SOLID,
+  unbanded,
   type Drawn,
 } from '../src/lines.ts';
 import {initialState, type State} from '../src/state.ts';
 import {overview, run} from './runs.ts';
-import {encodeTable} from './table.ts';
+import {encodeTable, tableOf} from './table.ts';
 
 const STATISTICS = ['gradient_norm', 'clipped_gradient_norm'];
 const A = run('a', {statistics: STATISTICS});
@@ -131,9 +142,84 @@ test('the norm after clipping is there where it differs anywhere', () => {
 });
 
 test('lines are smoothed, over the window as over the whole run', () => {
-  const smooth = smoothedDrawn(drawnOf([1, 1], [3, 3]), 0.5);
+  const smooth = smoothedDrawn(drawnOf([1, 1], [3, 3]), 0.5, 'linear');
   for (const [curve] of [smooth.curves, smooth.wholes]) {
     assert.deepEqual(curve.raw, [1, 3]);
-    assert.deepEqual(curve.values, [1, 1.75 / 0.75]);
+    assert.deepEqual(curve.values, [1, 1 + 2 / 1.5]);
   }
+});
+
+test('very many lines have no bands, and few keep theirs', () => {
+  const {curves, wholes} = drawnOf([1, 1], [3, 3]);
+  const banded = {...curves[0], low: [0, 0], high: [2, 9]};
+  const many = (count: number): Drawn =>
+    unbanded({
+      curves: Array.from({length: count}, () => banded),
+      wholes: Array.from({length: count}, () => ({...wholes[0], high: [9]})),
+    });
+  assert.deepEqual(many(MANY).curves[0], banded);
+  for (const {low, high} of [...many(MANY + 1).curves, ...many(MANY + 1).wholes])
+    assert.deepEqual([low, high], [null, null]);
+});
+
+test('the selected run has the thickest line, and it is drawn over the others', () => {
+  const tables = new Map(['a', 'b'].map(name => [name, entry(tableOf([[1]]))]));
+  const lines = linesOf(state([A, B], [], {tables}), ({name}) => name);
+  assert.ok(lines[0].width > lines[1].width);
+  const show = {name: 'loss', low: null, high: null, scale: 'log'} as const;
+  const {curves, wholes} = drawn(lines, show, () => ['loss']);
+  for (const each of [curves, wholes])
+    assert.deepEqual(
+      each.map(({run: of}) => of),
+      ['b', 'a'],
+    );
+  const [alone] = linesOf(state([A], []), ({name}) => name);
+  assert.equal(alone.width, lines[1].width);
+  const layered = layerLines(state([A, B], ['a/kernel', 'b/kernel'], {run: 'b'}));
+  assert.ok(layered[1].width > layered[0].width);
+});
+
+test('of very many layers only the first ones are drawn', () => {
+  const layers = Array.from({length: 120}, (_, nth) => ({name: `${nth}`, group: '', shape: [1]}));
+  const names = layers.map(({name}) => name);
+  const [one, other] = ['a', 'b'].map(name => run(name, {layers}));
+  assert.equal(layerLines(state([one], names)).length, 96);
+  const both = layerLines(state([one, other], names));
+  assert.equal(both.length, 96);
+  assert.equal(both.at(-1)?.layer, '47');
+});
+
+const FLIGHT = {firstStep: 1, lastStep: 2, updates: 2, reason: 'exception'};
+
+test('the flight record is the selected run’s, ticked or not, once its table fits the layers', () => {
+  const [a, b] = ['a', 'b'].map(name => run(name, {flight: FLIGHT}));
+  const of = (columns: number, change: Partial<State> = {}): ReturnType<typeof flightLine> => {
+    const table = tableOf([Array.from({length: columns}, () => 1)]);
+    const tables = new Map([[flightUrl('b'), entry(table)]]);
+    return flightLine(state([a, b], [], {run: 'b', tables, ...change}));
+  };
+  assert.equal(of(4)?.run.name, 'b');
+  assert.equal(of(4)?.table?.columns, 4);
+  assert.equal(of(3)?.table, null);
+  assert.equal(of(4, {shown: new Set(['a'])})?.table?.columns, 4);
+  assert.equal(of(4, {run: 'a'})?.table, null);
+  assert.equal(flightLine(state([A], [])), null);
+});
+
+test('a loss of zero or less, also in the flight record, makes the scale of the loss linear', () => {
+  const one = run('a', {flight: FLIGHT, layers: []});
+  const scale = (loss: number, other: number, flown: number, change: Partial<State> = {}) => {
+    const tables = new Map([
+      [statisticUrl('a', 'loss'), entry(tableOf([[2], [loss]]))],
+      [statisticUrl('b', 'loss'), entry(tableOf([[other]]))],
+      [flightUrl('a'), entry(tableOf([[flown]]))],
+    ]);
+    return lossScale(state([one, B], [], {tables, ...change}));
+  };
+  assert.equal(scale(1, 1, 1), 'log');
+  assert.equal(scale(0, 1, 1), 'linear');
+  assert.equal(scale(1, -1, 1), 'linear');
+  assert.equal(scale(1, 1, -1), 'linear');
+  assert.equal(scale(1, -1, 1, {shown: new Set(['a'])}), 'log');
+  assert.equal(scale(1, -1, 1, {scales: new Map([['loss', 'log']])}), 'log');
 });

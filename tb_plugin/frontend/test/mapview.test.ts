@@ -12,6 +12,7 @@ import {
   type MapView,
 } from '../src/mapview.ts';
 import {MARKS, parseHex} from '../src/palette.ts';
+import {SPIKE} from '../src/spikes.ts';
 import {rowsOf} from '../src/tree.ts';
 import {finding, run} from './runs.ts';
 import {tableOf} from './table.ts';
@@ -44,6 +45,7 @@ function view(change: Partial<MapView> = {}): MapView {
     unit: 'loss per weight',
     scale: 'log',
     domain: {scale: 'log', low: 1, high: 100},
+    fitted: false,
     rows: rowsOf(of.layers, false, NONE),
     rowHeight: 10,
     window: {firstStep: 1, lastStep: 4},
@@ -130,7 +132,8 @@ test('of very many findings the key does not tell every one', () => {
 
 test('a spike is told only where there is one', () => {
   const spikes = new Map([[0, [{row: 1, peak: 50}]]]);
-  assert.match(mapPicture(view({spikes}), '').notes.join(), /spike between two records/);
+  const told = mapPicture(view({spikes}), '').notes.join();
+  assert.match(told, new RegExp(`spike between two records, at least ${SPIKE} times`));
   assert.deepEqual(mapPicture(view(), '').notes, []);
   assert.deepEqual(colorAt(view({spikes}), 15, 1).slice(0, 3), [
     ...colorAt(view({spikes}), 15, 0).slice(0, 3),
@@ -178,4 +181,10 @@ test('the columns of the CSV are the variables, not the rows that hold several',
     columnsOf(run('a')).map(({layer, column}) => `${column} ${layer}`),
     ['0 a/kernel', '1 a/bias', '2 b/kernel'],
   );
+});
+
+test('a picture says whether its colours fit the window', () => {
+  assert.equal(mapPicture(view(), '').ramp?.words, 'log scale');
+  const {ramp} = mapPicture(view({fitted: true}), '');
+  assert.equal(ramp?.words, 'log scale, fitted to the steps shown');
 });

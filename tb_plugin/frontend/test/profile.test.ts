@@ -5,6 +5,7 @@ import {decodeTable, MARK, type Table} from '../src/api.ts';
 import {
   isPlaced,
   profileAt,
+  profileDomain,
   PROFILE_MARGIN,
   profileTicks,
   profileWords,
@@ -151,4 +152,38 @@ test('a reduced row says all of its steps', () => {
   const all = rows('a');
   const words = profileWords('m', table, profileAt(table, 35, [[0]]), all, 'log');
   assert.equal(words, 'm over depth at steps 33–40: 2 in a');
+});
+
+/** The axis of profiles at step 1. */
+function axisOf(scale: 'log' | 'linear', ...runs: Cell[][]): Domain | null {
+  const values: Domain = {scale: 'linear', low: -2, high: 2};
+  const profiles = runs.map(cells => profileAt(tableOf([cells]), 1, cells.map((_, at) => [at])));
+  return profileDomain(profiles, scale, values);
+}
+
+function ends(domain: Domain | null): (string | undefined)[] {
+  return [domain?.low, domain?.high].map(value => value?.toPrecision(3));
+}
+
+test('the axis of a profile holds all numbers shown at that step, of both runs', () => {
+  assert.deepEqual(ends(axisOf('log', [0.001, 1, NaN, 0, -5, Infinity, 'missing'])), [
+    '0.00100',
+    '1.00',
+  ]);
+  assert.deepEqual(ends(axisOf('log', [0.02, 1], [5e6])), ['0.0100', '1.00e+7']);
+  assert.deepEqual(ends(axisOf('linear', [-1, 0.5], [1.5])), ['-1.00', '1.50']);
+  assert.equal(axisOf('log', [0, NaN, 'missing']), null);
+});
+
+test('noise does not fill the axis of a profile: a log scale has two decades at least', () => {
+  for (const noise of [[1, 1.1], [0.9, 1.1], [3e-7, 3.3e-7], [5]]) {
+    const {low, high} = axisOf('log', noise) ?? {low: 1, high: 1};
+    assert.ok(high / low > 99 && high / low < 1001, `${noise.join()}: ${low} to ${high}`);
+    assert.ok(low <= noise[0] / 1.9 && high >= 1.9 * Math.max(...noise), `${low} to ${high}`);
+  }
+  assert.deepEqual(ends(axisOf('linear', [0.1, 0.1])), ['-0.400', '0.600']);
+});
+
+test('a power of ten ends the axis where it is, though a float32 misses it', () => {
+  assert.deepEqual(ends(axisOf('log', [1e-7, 1e-3])), ['1.00e-7', '0.00100']);
 });

@@ -4,7 +4,9 @@ import {test} from 'vitest';
 import {decodeTable} from '../src/api.ts';
 import {curveOf, type Curve} from '../src/curves.ts';
 import {
+  briefEntries,
   entriesAt,
+  isLow,
   nearestEntries,
   nextRecord,
   shortLabels,
@@ -86,4 +88,38 @@ test('names are told by what tells them apart', () => {
   assert.deepEqual(short('a', 'a/b'), ['a', 'a/b']);
   const long = {...A, label: 'a · net/a/kernel'};
   assert.deepEqual([...shortLabels([long, B]).values()], ['a · a', 'b']);
+});
+
+test('a line of words tells the first three values', () => {
+  const many = Array.from({length: 4}, (_, nth) => curve(`${nth}`, [1], [nth]));
+  const {entries, more} = briefEntries(many, 1, false);
+  assert.deepEqual(
+    entries.map(({curve: {label}, words}) => [label, words]),
+    [
+      ['0', '0'],
+      ['1', '1'],
+      ['2', '2'],
+    ],
+  );
+  assert.equal(more, true);
+  assert.equal(briefEntries(many.slice(1), 1, false).more, false);
+  assert.deepEqual(briefEntries([A], 25, true), {entries: [], more: false});
+  const thick = {...many[3], width: 2};
+  assert.deepEqual(labels(briefEntries([...many.slice(0, 3), thick], 1, false).entries), [
+    '3',
+    '0',
+    '1',
+  ]);
+  const banded = {...A, high: [9, 9, 9], raw: [7, 7, 7]};
+  assert.equal(briefEntries([banded], 10, false).entries[0].words, '1');
+});
+
+test('a box of words goes where it hides fewer points', () => {
+  const area = {height: 136}; // 100 of them for the plot, from 8 on
+  assert.equal(isLow([20], 30, area), true);
+  assert.equal(isLow([60], 30, area), false);
+  assert.equal(isLow([100], 30, area), false);
+  assert.equal(isLow([20, 100], 30, area), false);
+  assert.equal(isLow([20, 25, 100], 30, area), true);
+  assert.equal(isLow([20, NaN, 500], 30, area), true);
 });

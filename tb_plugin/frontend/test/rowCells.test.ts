@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import {test} from 'vitest';
 
-import {comparedWords, mostAlarmingCell, rowWords, spikeWords} from '../src/rowCells.ts';
-import {decodeTable} from '../src/api.ts';
+import {decodeTable, MARK} from '../src/api.ts';
+import {
+  comparedWords,
+  marksWithin,
+  mostAlarmingCell,
+  rowWords,
+  shortName,
+  spikeWords,
+} from '../src/rowCells.ts';
 import {encodeTable, reducedOf, tableOf} from './table.ts';
 
 const NAMES = ['a', 'b', 'c'];
@@ -75,8 +82,37 @@ test('a spike is told between the records that it lies between', () => {
 
 test('a difference is told as a factor, and what is not in both runs as that', () => {
   const table = tableOf([[1, 'missing', NaN]]);
-  assert.equal(comparedWords(table, {row: 0, column: 0}, 'log'), '10 times as large');
-  assert.equal(comparedWords(table, {row: 0, column: 0}, 'linear'), '+1');
-  assert.equal(comparedWords(table, {row: 0, column: 1}, 'log'), 'not recorded in both');
-  assert.equal(comparedWords(table, {row: 0, column: 2}, 'log'), 'NaN');
+  const words = (column: number, scale: 'log' | 'linear'): string =>
+    comparedWords(table, {row: 0, column}, scale, [
+      {name: 'A', marks: 0},
+      {name: 'B', marks: 0},
+    ]);
+  assert.equal(words(0, 'log'), '10 times larger than in B');
+  assert.equal(words(0, 'linear'), '+1');
+  assert.equal(words(1, 'log'), 'not recorded in both');
+  assert.equal(words(2, 'log'), 'NaN');
+});
+
+test('it is told in which of the runs there is no number', () => {
+  const table = tableOf([[NaN, Infinity]]);
+  const words = (column: number, one: number, other: number): string =>
+    comparedWords(table, {row: 0, column}, 'log', [
+      {name: 'A', marks: one},
+      {name: 'B', marks: other},
+    ]);
+  assert.equal(words(0, MARK.nan, 0), 'NaN only in A');
+  assert.equal(words(0, MARK.posinf, MARK.nan), 'NaN only in B');
+  assert.equal(words(0, MARK.nan, MARK.nan | MARK.posinf), 'NaN in both');
+  assert.equal(words(1, MARK.posinf, 0), '+∞ only in A');
+});
+
+test('the marks of several rows are together', () => {
+  assert.equal(marksWithin(TABLE, 1, 0, 2), MARK.nan);
+  assert.equal(marksWithin(TABLE, 2, 0, 4), MARK.posinf | MARK.missing);
+  assert.equal(marksWithin(TABLE, 1, 2, 2), 0);
+});
+
+test('a name within its block is short', () => {
+  assert.equal(shortName('net/dense/kernel', 'net/dense'), 'kernel');
+  assert.equal(shortName('net/dense_1/kernel', 'net/dense'), 'net/dense_1/kernel');
 });

@@ -14,6 +14,7 @@ import {
   startedTitle,
   startedWords,
   tableRows,
+  verdictCounts,
   type Sort,
   type SortKey,
   type TableView,
@@ -70,7 +71,7 @@ test('the worst verdict comes first, runs of the same verdict in the order they 
   const verdicts = ['healthy', 'pending', 'info', 'critical', 'warning', 'critical'] as const;
   const runs = verdicts.map((verdict, at) => withVerdict(`${verdict}${at}`, verdict));
   const up = 'critical3 critical5 warning4 info2 healthy0 pending1';
-  const down = 'pending1 healthy0 info2 warning4 critical3 critical5';
+  const down = 'healthy0 pending1 info2 warning4 critical3 critical5';
   assert.deepEqual(sorted(runs, 'verdict'), {up, down});
 });
 
@@ -186,4 +187,16 @@ test('without a number nothing is drawn', () => {
   assert.deepEqual(sparkline(curve([]), 40, 21), {log: false, band: '', strips: []});
   const nan = sparkline({...curve([null, null]), marks: [1, 1]}, 40, 21);
   assert.deepEqual(nan, {log: false, band: '', strips: [{x: 0, width: 40}]});
+});
+
+test('verdicts are counted, the worst first, without those that no run has', () => {
+  const runs = (['healthy', 'critical', 'early', 'healthy', 'warning'] as const).map((verdict, at) =>
+    withVerdict(`${at}`, verdict),
+  );
+  assert.deepEqual(verdictCounts(runs), [
+    ['critical', 1],
+    ['warning', 1],
+    ['early', 1],
+    ['healthy', 2],
+  ]);
 });

@@ -76,8 +76,9 @@ test('a run with a flight record or a loss scale needs that, too', () => {
     './statistic?run=b&name=loss',
     './statistic?run=b&name=learning_rate',
     './statistic?run=b&name=loss_scale',
-    './flight?run=b',
   ]);
+  const selected = reduceState(state, {type: 'run', run: 'b'});
+  assert.equal(neededUrls(selected).at(-1), './flight?run=b');
 });
 
 test('a table is asked for once, and not again while its run stays as it is', () => {
@@ -200,4 +201,25 @@ test('every layer that is overlaid is needed once', () => {
   const urls = neededUrls(state).filter(url => url.includes('/layer?'));
   assert.equal(urls.length, 4);
   assert.equal(new Set(urls).size, 4);
+});
+
+test('no more layers are fetched than can be drawn, however many are selected', () => {
+  const names = Array.from({length: 300}, (_, at) => `l${at}/kernel`);
+  const layers = names.map(name => ({name, group: name.split('/')[0], shape: [2, 2]}));
+  const runs = ['a', 'b', 'c', 'd'].map(name => run(name, {layers}));
+  const state = after({type: 'overview', overview: overview(runs)}, {type: 'layers', layers: names});
+  const urls = neededUrls(state).filter(url => url.includes('/layer?'));
+  assert.equal(urls.length, 96);
+  assert.ok(urls.includes('./layer?run=d&name=l23%2Fkernel'));
+  assert.equal(state.layers.length, 300);
+});
+
+test('a question that was broken off is asked again', () => {
+  const asked = asking(after(loaded('a')));
+  const ask = asked.tables.get(MAP_A)?.whole.asked;
+  assert.ok(ask != null);
+  const dropped = reduceState(asked, {type: 'dropped', ask});
+  assert.deepEqual(missingUrls(dropped), [`${MAP_A}&pixels=1024`]);
+  const newer = asking(reduceState(asked, grown(400, {generation: 2})));
+  assert.equal(reduceState(newer, {type: 'dropped', ask}), newer);
 });

@@ -3,7 +3,7 @@ import {test} from 'vitest';
 
 import type {Run} from '../src/api.ts';
 import {muteKey} from '../src/muting.ts';
-import {runColors} from '../src/selection.ts';
+import {allSteps, runColors} from '../src/selection.ts';
 import {initialState, openFindings, reduceState, type Action, type State} from '../src/state.ts';
 import {finding, overview, run, withVerdict} from './runs.ts';
 
@@ -220,7 +220,7 @@ test('a muted finding is not told, and the verdict is that of the others', () =>
   );
   assert.equal(less.overview?.runs[1], start.overview?.runs[1]);
   const none = reduceState(less, mute(1, true));
-  assert.equal(none.overview?.runs[0].verdict, 'healthy');
+  assert.equal(none.overview?.runs[0].verdict, 'muted');
   assert.equal(reduceState(none, mute(0, false)).overview?.runs[0].verdict, 'critical');
   const again = run('a', {...SICK, started: 99});
   const anew = reduceState(none, {type: 'overview', overview: overview([again])});
@@ -243,4 +243,72 @@ test('no difference is shown of a run that nothing is compared with', () => {
     {type: 'compare', run: null},
   );
   assert.deepEqual([state.compared, state.difference], [null, false]);
+});
+
+test('a run that is only looked at is drawn while it is, one that is ticked stays', () => {
+  const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
+  const looked = after(loaded(...names), {type: 'run', run: 'h'}, {type: 'run', run: 'i'});
+  assert.deepEqual([...looked.shown], ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'i']);
+  const ticked = after(
+    loaded(...names),
+    {type: 'run', run: 'h'},
+    {type: 'show', runs: ['h'], shown: true},
+    {type: 'run', run: 'i'},
+    {type: 'run', run: 'a'},
+    {type: 'run', run: 'b'},
+  );
+  assert.deepEqual([...ticked.shown], ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']);
+  const again = after(
+    loaded(...names),
+    {type: 'run', run: 'h'},
+    {type: 'toggle', run: 'h'},
+    {type: 'toggle', run: 'h'},
+    {type: 'run', run: 'a'},
+  );
+  assert.ok(again.shown.has('h'));
+});
+
+test('a moment without any run loses nothing that was chosen', () => {
+  const chosen = after(
+    loaded('a', 'b', 'c'),
+    {type: 'run', run: 'b'},
+    {type: 'toggle', run: 'a'},
+    {type: 'layers', layers: ['a/bias']},
+  );
+  const back = [loaded(), loaded('a', 'b', 'c')].reduce(reduceState, chosen);
+  assert.deepEqual([back.run, back.layers], ['b', ['a/bias']]);
+  assert.deepEqual([...back.shown], [...chosen.shown]);
+});
+
+test('another run begins with its own findings open, and its own blocks', () => {
+  const other = run('b', {layers: [{name: 'x/kernel', group: 'x', shape: [2]}]});
+  const state = after(
+    {type: 'overview', overview: overview([run('a'), run('c'), other])},
+    {type: 'run', run: 'a'},
+    {type: 'open', key: 'nonfinite', open: true},
+    {type: 'collapse', collapsed: new Set(['blocks/'])},
+    {type: 'run', run: 'c'},
+  );
+  assert.equal(state.open, null);
+  assert.deepEqual([...(state.collapsed ?? [])], ['blocks/'], 'the same layers');
+  assert.equal(reduceState(state, {type: 'run', run: 'b'}).collapsed, null);
+});
+
+test('charts show the steps of the selected run, and of the one beside it', () => {
+  const long = run('b', {lastStep: 9000});
+  const state = after({type: 'overview', overview: overview([run('a'), long])});
+  assert.deepEqual(allSteps(state), {firstStep: 1, lastStep: 400});
+  const both = reduceState(state, {type: 'compare', run: 'b'});
+  assert.deepEqual(allSteps(both), {firstStep: 1, lastStep: 9000});
+});
+
+test('a window or a step before the first one of a run is given up', () => {
+  const late = run('b', {firstStep: 1000, lastStep: 2000});
+  const state = after(
+    {type: 'overview', overview: overview([run('a'), late])},
+    {type: 'place', layers: [], step: 40},
+    {type: 'zoom', zoom: {firstStep: 10, lastStep: 50}},
+    {type: 'run', run: 'b'},
+  );
+  assert.deepEqual([state.step, state.zoom], [null, null]);
 });

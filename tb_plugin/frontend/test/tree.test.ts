@@ -6,6 +6,7 @@ import {
   blocksAround,
   blocksOf,
   collapsedByDefault,
+  labelsWithin,
   parentOf,
   rowShowing,
   rowsOf,
@@ -254,4 +255,32 @@ test('rows know the block they are in and their place in it', () => {
     siblingsOf(rows).map(({place, count}) => `${place}/${count}`),
     ['1/4', '2/4', '1/2', '2/2', '3/4', '1/2', '2/2', '4/4'],
   );
+});
+
+test('a row is called by its path from the nearest block around it that is called, too', () => {
+  const layers = pairs('net/a/b/query', 'net/a/b/key', 'net/a/c/up', 'net/a/c/down', 'net/head');
+  const rows = rowsOf(layers, false, NONE);
+  const at = (title: string): number => rows.findIndex(row => row.title === title);
+  const key = at('net/a/b/key/kernel');
+  const called = (...labelled: string[]): [string, number] => {
+    const {label, depth} = labelsWithin(rows, new Set([key, ...labelled.map(at)]))(key);
+    return [label, depth];
+  };
+  assert.deepEqual(called('net/a', 'net/a/b'), ['key/kernel', 2]);
+  assert.deepEqual(called('net/a'), ['b/key/kernel', 1]);
+  assert.deepEqual(called('net/a/b'), ['key/kernel', 1]);
+  assert.deepEqual(called(), ['a/b/key/kernel', 0]);
+  const inner = labelsWithin(rows, new Set())(at('net/a/b'));
+  assert.deepEqual(inner, {label: 'a/b', depth: 0});
+  assert.deepEqual(labelsWithin(rows, new Set())(at('net/head/bias')), {
+    label: 'head/bias',
+    depth: 0,
+  });
+});
+
+test('numbered blocks are parts of paths as they are written', () => {
+  const layers = pairs('conv2_block1_1_conv', 'conv2_block1_2_conv', 'conv2_block2_1_conv', 'conv2_block2_2_conv');
+  const rows = rowsOf(layers, true, NONE);
+  const last = labelsWithin(rows, new Set())(rows.length - 1);
+  assert.equal(last.label, 'conv2_block2_2_conv');
 });

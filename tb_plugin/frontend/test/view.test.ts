@@ -42,22 +42,23 @@ test('whoever opens the address of a view sees that view', () => {
     {type: 'compare', run: 'one'},
     {type: 'difference', difference: true},
     {type: 'smoothing', smoothing: 0.6},
+    {type: 'fit', fitted: true},
     {type: 'scale', name: 'update_ratio', scale: 'linear'},
     {type: 'scale', name: 'loss', scale: 'linear'},
     {type: 'tall-rows', tall: true},
     {type: 'all-findings', all: true},
     {type: 'open', key, open: true},
     {type: 'filter', filter: 'o'},
-    {type: 'sort', sort: {by: 'verdict', down: true}},
+    {type: 'sort', sort: null},
     {type: 'pin', run: 'two'},
   );
   const other = shared(state);
   const names = Object.keys(viewOf(state));
-  assert.equal(names.length, 18);
+  assert.equal(names.length, 19);
   assert.deepEqual(viewOf(other), viewOf(state));
   for (const name of ['run', 'statistic', 'layers', 'step', 'zoom', 'together'] as const)
     assert.deepEqual(other[name], state[name], name);
-  for (const name of ['compared', 'difference', 'smoothing', 'scales', 'tallRows'] as const)
+  for (const name of ['compared', 'difference', 'smoothing', 'fitted', 'scales', 'tallRows'] as const)
     assert.deepEqual(other[name], state[name], name);
   for (const name of ['shown', 'collapsed', 'open', 'table', 'allFindings'] as const)
     assert.deepEqual(other[name], state[name], name);
@@ -88,10 +89,15 @@ test('an address that makes no sense is the usual view', () => {
   const nonsense = {step: 'x', steps: '9-4', smoothing: '7', sort: 'colour', scales: 'loss:cubic,', xyz: '1'};
   const choices = choicesOf(nonsense);
   assert.deepEqual(choices.zoom, null);
+  assert.deepEqual(choicesOf({steps: '1-1e300'}).zoom, null);
+  assert.deepEqual(choicesOf({steps: '0-0'}).zoom, null);
+  for (const step of ['0', '-3', '1.5', '', 'undefined', '1e300'])
+    assert.equal(choicesOf({step}).step, undefined, step);
+  assert.deepEqual(choicesOf({layers: 'a,b,a'}).layers, ['a', 'b']);
   assert.equal(choices.step, undefined);
   assert.equal(choices.smoothing, undefined);
-  assert.equal(choices.table?.sort, null);
-  assert.equal(choices.scales?.get('loss'), 'log');
+  assert.deepEqual(choices.table?.sort, {by: 'verdict', down: false});
+  assert.equal(choices.scales?.size, 0);
 });
 
 test('a run that the address names is waited for while the log directory is read', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'vitest';
 
-import {panned, sameZoom, scaled, widened, type Zoom} from '../src/zoom.ts';
+import {panned, sameZoom, scaled, turned, widened, type Rest, type Zoom} from '../src/zoom.ts';
 
 const ALL: Zoom = {firstStep: 1, lastStep: 1000};
 
@@ -56,4 +56,45 @@ test('a window is widened by half on each side, but not below the first step', (
 test('windows are the same when their ends are', () => {
   assert.ok(sameZoom(null, null) && sameZoom(zoom(1, 2), zoom(1, 2)));
   assert.ok(!sameZoom(null, ALL) && !sameZoom(zoom(1, 2), zoom(1, 3)));
+});
+
+/** Turns a wheel again and again, from a window on. */
+function turns(from: Zoom | null, all: Zoom, ...some: {pan?: number; scale?: number}[]): Zoom | null {
+  let rest: Rest = {pan: 0, scale: 0, zoom: from};
+  return some.reduce<Zoom | null>((at, turn) => {
+    const after = turned(rest, {pan: 0, scale: 0, ...turn}, all, at, 5);
+    rest = after.rest;
+    return after.next;
+  }, from);
+}
+
+test('a slow swipe over few steps adds up to one', () => {
+  const few = zoom(11, 14);
+  const slow = Array<{pan: number}>(3).fill({pan: 0.05});
+  assert.deepEqual(turns(few, ALL, slow[0]), few);
+  assert.deepEqual(turns(few, ALL, ...slow), zoom(12, 15));
+  const narrow = Array<{scale: number}>(4).fill({scale: -0.05});
+  assert.deepEqual(turns(zoom(3, 6), ALL, ...narrow), zoom(4, 6));
+});
+
+test('what there is no room for is not made up for later', () => {
+  const out = Array<{scale: number}>(10).fill({scale: 0.3});
+  assert.deepEqual(turns(null, ALL, ...out, {scale: -0.3}), turns(null, ALL, {scale: -0.3}));
+  const swipes = Array<{pan: number}>(9).fill({pan: 0.2});
+  const zoomed = turns(null, ALL, {scale: -1});
+  assert.deepEqual(turns(null, ALL, ...swipes, {scale: -1}), zoomed);
+  assert.deepEqual(turns(null, ALL, ...swipes, {scale: -1}, {pan: 0.0001}), zoomed);
+  const step = zoom(5, 5);
+  const inwards = Array<{scale: number}>(9).fill({scale: -0.3});
+  assert.deepEqual(turns(step, ALL, ...inwards, {scale: 0.7}), turns(step, ALL, {scale: 0.7}));
+  const edge = zoom(1, 10);
+  const left = Array<{pan: number}>(5).fill({pan: -0.3});
+  assert.deepEqual(turns(edge, ALL, ...left, {pan: 0.1}), zoom(2, 11));
+});
+
+test('what is left over from another window is forgotten', () => {
+  const rest = {pan: 0.12, scale: 0, zoom: zoom(11, 14)};
+  const turn = {pan: 0.05, scale: 0};
+  assert.deepEqual(turned(rest, turn, ALL, zoom(11, 14), 5).next, zoom(12, 15));
+  assert.deepEqual(turned(rest, turn, ALL, zoom(21, 24), 5).next, zoom(21, 24));
 });

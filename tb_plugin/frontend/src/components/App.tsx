@@ -5,7 +5,8 @@ import {useCallback, useEffect, useLayoutEffect, useMemo, useReducer, useRef} fr
 
 import {createCursor, type Cursor} from '../cursor.ts';
 import {isDark, readUrl, watchDark} from '../host.ts';
-import {readMuted, writeMuted} from '../memory.ts';
+import {measured} from '../measures.ts';
+import {keepMuted, readMuted} from '../memory.ts';
 import {mutedFindings} from '../muting.ts';
 import {runColors, selectedRun} from '../selection.ts';
 import {initialState, mapPixels, reduceState, type Action, type State} from '../state.ts';
@@ -22,13 +23,13 @@ export function App(): JSX.Element {
   cursor.current ??= createCursor();
   const dispatch = useCallback((action: Action): void => {
     if (action.type === 'zoom') performance.mark(ZOOM);
+    if (action.type === 'mute') keepMuted(action.keys, action.muted);
     reduce(action);
   }, []);
   const reload = useRuns(dispatch);
   useTables(state, dispatch);
   const link = useAddress(state, dispatch);
   useEffect(() => watchDark(dark => dispatch({type: 'dark', dark})), []);
-  useEffect(() => writeMuted(state.muted), [state.muted]);
   useEffect(() => {
     const resized = (): void => dispatch({type: 'pixels', pixels: pixelsOfPage()});
     window.addEventListener('resize', resized);
@@ -166,7 +167,7 @@ function measureRedraw(): void {
   shown.port1.onmessage = () => {
     shown.port1.close();
     if (performance.getEntriesByName(ZOOM).length === 0) return;
-    performance.measure('optimizer-health:redraw', ZOOM);
+    measured('optimizer-health:redraw', ZOOM);
     performance.clearMarks(ZOOM);
   };
   // A message that is sent in the frame's last callback comes after the frame was painted.

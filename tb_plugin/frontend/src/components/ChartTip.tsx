@@ -1,7 +1,7 @@
-/** The values at the step under the pointer, beside a line through a chart: of this chart's pointer or any other's. */
+/** A line through a chart at the step under the pointer, of this chart or any other; in this one, with the values beside it. */
 
 import type {JSX, RefObject} from 'preact';
-import {useEffect, useMemo, useState} from 'preact/hooks';
+import {useMemo} from 'preact/hooks';
 
 import type {Cursor} from '../cursor.ts';
 import type {Curve, Span} from '../curves.ts';
@@ -9,9 +9,10 @@ import {readoutWords, valueAt} from '../curvewords.ts';
 import type {Mark} from '../flight.ts';
 import {elide} from '../format.ts';
 import {MARGIN, plotHeight, plotWidth, stepLeft, valueTop, type PlotArea} from '../plotarea.ts';
-import {entriesAt, nearestEntries, shortLabels, type Entry, type Told} from '../readout.ts';
+import {entriesAt, isLow, nearestEntries, shortLabels, type Entry, type Told} from '../readout.ts';
 import {LineKey} from './LineKey.tsx';
 import {useCursor} from './useCursor.ts';
+import {usePointerTop} from './usePointed.ts';
 
 interface Props {
   /** The box of the chart, at whose left and top the area begins. */
@@ -22,11 +23,14 @@ interface Props {
   marks: readonly Mark[];
   /** Whether a line has a value only at the very steps of its records. */
   exact: boolean;
+  /** The step that the keys of this chart went to. */
+  keyed: number | null;
 }
 
 const LINE_HEIGHT = 15;
-const MOST_LINES = 10;
-/** In a chart that is not pointed at: its lines are to be seen. */
+/** The box hides what is behind it: of many layers the keys above have all values. */
+const MOST_LINES = 6;
+/** Of so few lines all is told. */
 const FEW_LINES = 4;
 /** Pixels between the line and the words. */
 const APART = 10;
@@ -40,17 +44,18 @@ const SHORTEST_NAME = 8;
 const ENOUGH_NAME = 18;
 
 export function ChartTip(props: Props): JSX.Element | null {
-  const {box, cursor, area, curves, exact} = props;
+  const {box, cursor, area, curves, exact, keyed} = props;
   const step = useCursor(cursor);
-  const y = usePointer(box);
+  const y = usePointerTop(box);
   const names = useMemo(() => shortLabels(curves), [curves]);
   if (step === null || area.width === 0) return null;
   const left = stepLeft(area, step);
   const entries = entriesAt(curves, step, exact);
   if (left === null || entries.length === 0) return null;
   const lines = Math.floor(plotHeight(area) / LINE_HEIGHT) - 2;
-  const most = Math.min(lines, y === null ? FEW_LINES : MOST_LINES);
-  const told = nearestEntries(entries, most, y, value => valueTop(area, value));
+  const told = nearestEntries(entries, Math.min(lines, MOST_LINES), y, value =>
+    valueTop(area, value),
+  );
   return (
     <div class="chart-cursor">
       <div
@@ -60,12 +65,14 @@ export function ChartTip(props: Props): JSX.Element | null {
       {told.entries.map(({curve, value}) => (
         <Dot key={curve.label} area={area} left={left} color={curve.color} value={value} />
       ))}
-      <Readout {...props} step={step} left={left} told={told} names={names} pointed={y !== null} />
+      {(y !== null || step === keyed) && (
+        <Readout {...props} step={step} left={left} told={told} names={names} />
+      )}
     </div>
   );
 }
 
-/** The words, on the side of the line that has more room. */
+/** The words, on the side of the line that has more room, and where they hide fewer of its points. */
 function Readout({
   area,
   curves,
@@ -74,25 +81,26 @@ function Readout({
   left,
   told,
   names,
-  pointed,
 }: Props & {
   step: number;
   left: number;
   told: Told;
   names: ReadonlyMap<Curve, string>;
-  /** Whether the pointer is in this very chart. */
-  pointed: boolean;
 }): JSX.Element {
   const right = left > MARGIN.left + plotWidth(area) / 2;
   const room = (right ? left : area.width - left) - APART;
   const place = right ? {right: px(area.width - left + APART)} : {left: px(left + APART)};
   const letters = Math.floor((room - BESIDES) / LETTER);
-  const rows = rowsOf(told.entries, names, step, letters, pointed);
+  const rows = rowsOf(told.entries, names, step, letters);
   const isNear = (mark: Mark): boolean =>
     Math.abs((stepLeft(area, mark.step) ?? Infinity) - left) <= NEAR;
-  const near = pointed ? marks.filter(isNear).slice(0, 2) : [];
+  const near = marks.filter(isNear).slice(0, 2);
+  const tops = told.entries.map(({value}) => (value === null ? NaN : valueTop(area, value)));
+  const folded = rows.filter(row => row.folded).length;
+  const tall = LINE_HEIGHT * (1 + rows.length + folded + near.length + (told.more > 0 ? 1 : 0));
+  const side = isLow(tops, tall, area) ? {bottom: px(MARGIN.bottom)} : {top: px(MARGIN.top)};
   return (
-    <div class="readout" style={{...place, top: px(MARGIN.top), maxWidth: px(room)}}>
+    <div class="readout" style={{...place, ...side, maxWidth: px(room)}}>
       <span class="at">
         {readoutWords(curves, step)}
         {smoothedWords(rows)}
@@ -146,19 +154,18 @@ interface Row {
   folded: boolean;
 }
 
-/** What lines say of a step in about so many letters each: all as much, and all of it where a few are pointed at. */
+/** What lines say of a step in about so many letters each: all as much, and all of it where they are few. */
 function rowsOf(
   entries: readonly Entry[],
   names: ReadonlyMap<Curve, string>,
   step: number,
   letters: number,
-  pointed: boolean,
 ): Row[] {
   const all = entries.map(({curve}) => valuesAt(curve, step));
   const labels = entries.map(({curve}) => names.get(curve) ?? curve.label);
   const fits = (words: string, nth: number): boolean =>
     words.length + Math.min(labels[nth].length, ENOUGH_NAME) <= letters;
-  const whole = pointed && entries.length <= FEW_LINES;
+  const whole = entries.length <= FEW_LINES;
   const much = [0, 1].find(less => all.every((words, nth) => fits(words[less], nth))) ?? 2;
   const chosen = whole ? 0 : much;
   const folded = whole && much > 0 && all.some(([full, line]) => full !== line);
@@ -190,23 +197,4 @@ function Dot({
   const inside = top >= MARGIN.top && top <= MARGIN.top + plotHeight(area);
   const style = {left: px(left), top: px(top), background: color};
   return inside ? <div class="cursor-dot" style={style} /> : null;
-}
-
-/** Where the pointer is in the box, from its top; null while it is elsewhere. */
-function usePointer(box: RefObject<HTMLElement | null>): number | null {
-  const [y, setY] = useState<number | null>(null);
-  useEffect(() => {
-    const node = box.current;
-    if (node === null) return;
-    const moved = (event: MouseEvent): void =>
-      setY(event.clientY - node.getBoundingClientRect().top);
-    const left = (): void => setY(null);
-    node.addEventListener('mousemove', moved);
-    node.addEventListener('mouseleave', left);
-    return () => {
-      node.removeEventListener('mousemove', moved);
-      node.removeEventListener('mouseleave', left);
-    };
-  }, [box]);
-  return y;
 }

@@ -3,7 +3,8 @@
 import type {JSX} from 'preact';
 import {useLayoutEffect, useRef, useState} from 'preact/hooks';
 
-import {fileName, reason, savePng, saveText, TYPES, type Problem} from '../save.ts';
+import {reason} from '../format.ts';
+import {fileName, savePng, saveText, TYPES, type Problem} from '../save.ts';
 
 interface Props {
   /** What is exported, as the button's name has it: `Export Loss`. */

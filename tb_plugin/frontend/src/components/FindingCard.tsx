@@ -22,7 +22,7 @@ interface Props {
   /** Takes the whole page to the place of a finding. */
   onShow: (finding: Finding) => void;
   onOpen: (open: boolean) => void;
-  onMute: () => void;
+  onMute: (button: HTMLElement) => void;
 }
 
 export function FindingCard(props: Props): JSX.Element {
@@ -58,7 +58,12 @@ export function FindingCard(props: Props): JSX.Element {
           <button type="button" onClick={() => onShow(finding)}>
             Show at step {formatStep(firstStep)}
           </button>
-          <button type="button" title="Do not tell this finding any more" onClick={onMute}>
+          <button
+            type="button"
+            title="Do not tell this finding any more"
+            data-removes="finding"
+            onClick={event => onMute(event.currentTarget)}
+          >
             Mute<span class="unseen"> {rule}</span>
           </button>
         </div>

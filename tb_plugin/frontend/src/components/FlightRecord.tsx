@@ -1,4 +1,4 @@
-/** The last updates before something went wrong, each of them: loss, and gradient norm of a layer. */
+/** The last updates before something went wrong in the selected run, each of them: loss, and gradient norm of a layer. */
 
 import type {JSX} from 'preact';
 import {useMemo} from 'preact/hooks';
@@ -11,10 +11,10 @@ import {
   flightSentence,
   layerColumn,
   LOSS_COLUMN,
-  stepsTogether,
+  type Mark,
 } from '../flight.ts';
 import type {Cursor} from '../cursor.ts';
-import {drawn, linesOf, type Drawn, type Line} from '../lines.ts';
+import {drawn, flightLine, lossScale, type Drawn, type Line} from '../lines.ts';
 import {hasLayer, scaleOf} from '../selection.ts';
 import type {Action, State} from '../state.ts';
 import {Chart} from './Chart.tsx';
@@ -31,18 +31,12 @@ interface Props {
   dispatch: (action: Action) => void;
 }
 
-/** One run's flight record, and the table that it is drawn from. */
-interface Flown extends Line {
-  flight: Flight;
-}
-
 export function FlightRecord({state, cursor, dispatch}: Props): JSX.Element | null {
-  const flown = useSame(flights(state));
-  const layer = flightLayer(
-    state.layers[0] ?? null,
-    flown.map(({run}) => run),
-  );
-  if (flown.length === 0) return null;
+  const found = flightLine(state);
+  // The same object while nothing of it changes: its curves are made anew with another.
+  const [line = null] = useSame(found === null ? [] : [found]);
+  if (line === null || line.run.flight === null) return null;
+  const layer = flightLayer(state.layers[0] ?? null, line.run);
   return (
     <section
       class="panel flight"
@@ -53,69 +47,67 @@ export function FlightRecord({state, cursor, dispatch}: Props): JSX.Element | nu
       <header class="panel-head">
         <h2>Flight record</h2>
       </header>
-      <ul class="marks">
-        {flown.map(({run, flight, color, dash}) => (
-          <li key={run.name}>
-            <LineKey color={color} dash={dash} />
-            {run.name}: {flightSentence(flight)}
-          </li>
-        ))}
-      </ul>
-      {flown.map(({run, table, error}) => {
-        const url = flightUrl(run.name);
-        if (error !== null)
-          return (
-            <Failure
-              key={url}
-              title={`The flight record of ${run.name} could not be read`}
-              error={error}
-              retry={() => dispatch({type: 'retry', url})}
-            />
-          );
-        return table === null && <Loading key={url} what={`the flight record of ${run.name}`} />;
-      })}
-      <Charts state={state} cursor={cursor} flown={flown} layer={layer} dispatch={dispatch} />
+      <Words line={line} flight={line.run.flight} dispatch={dispatch} />
+      <Charts state={state} cursor={cursor} line={line} layer={layer} dispatch={dispatch} />
     </section>
   );
 }
 
-/** The flight records of the shown runs. */
-function flights(state: State): Flown[] {
-  return linesOf(state, run => flightUrl(run.name)).flatMap(line => {
-    const {flight, layers} = line.run;
-    // While a reload is on its way the run may have layers that its older table has not.
-    const table = line.table?.columns === layers.length + 1 ? line.table : null;
-    return flight === null ? [] : [{...line, table, whole: table, flight}];
-  });
+/** What the record is, and that it is on its way or could not be read. */
+function Words({
+  line: {run, table, error, color, dash},
+  flight,
+  dispatch,
+}: {
+  line: Line;
+  flight: Flight;
+  dispatch: (action: Action) => void;
+}): JSX.Element {
+  return (
+    <>
+      <p class="marks">
+        <span>
+          <LineKey color={color} dash={dash} />
+          {run.name}: {flightSentence(flight)}
+        </span>
+      </p>
+      {error !== null && (
+        <Failure
+          title={`The flight record of ${run.name} could not be read`}
+          error={error}
+          retry={() => dispatch({type: 'retry', url: flightUrl(run.name)})}
+        />
+      )}
+      {error === null && table === null && <Loading what={`the flight record of ${run.name}`} />}
+    </>
+  );
 }
 
 function Charts({
   state,
   cursor,
-  flown,
+  line,
   layer,
   dispatch,
-}: Props & {flown: readonly Flown[]; layer: string | null}): JSX.Element | null {
-  const lossScale = scaleOf(state, LOSS_COLUMN, 'linear');
-  const normScale = scaleOf(state, 'gradient_norm', 'log');
-  const {only, marks, norms, losses, absent} = useMemo(() => {
-    const runs = flown.map(({run}) => run);
-    const only = stepsTogether(flown.flatMap(({table}) => table ?? []));
+}: Props & {line: Line; layer: string | null}): JSX.Element | null {
+  const {run, table} = line;
+  const scales = {loss: lossScale(state), norm: scaleOf(state, 'gradient_norm', 'log')};
+  const {only, marks} = useMemo(() => {
+    const steps = [...(table?.first ?? [])];
+    return {only: steps, marks: flightMarks(run, steps)};
+  }, [run, table]);
+  const {norms, losses} = useMemo(() => {
     const of = (name: string, scale: Scale): Drawn =>
-      drawn(flown, {name, low: null, high: null, scale, everyStep: true}, flightColumns);
+      drawn([line], {name, low: null, high: null, scale, everyStep: true}, flightColumns);
     return {
-      only,
-      marks: flightMarks(runs, only),
-      norms: layer === null ? NOTHING : of(layerColumn(layer), normScale),
-      losses: of(LOSS_COLUMN, lossScale),
-      absent: runs
-        .filter(run => layer !== null && !hasLayer(run, layer))
-        .map(run => `${run.name} has no layer of this name.`),
+      norms: layer === null ? NOTHING : of(layerColumn(layer), scales.norm),
+      losses: of(LOSS_COLUMN, scales.loss),
     };
-  }, [flown, layer, lossScale, normScale]);
+  }, [line, layer, scales.loss, scales.norm]);
   if (only.length === 0) return null;
   const all = {firstStep: only[0], lastStep: only[only.length - 1]};
   const common = {only, marks, height: 170, ...placeOf(state, all, cursor, dispatch)};
+  const lacking = layer !== null && !hasLayer(run, layer);
   return (
     <>
       <div class="step-charts">
@@ -125,10 +117,10 @@ function Charts({
             title={`Gradient norm of ${layer}`}
             unit="loss per weight"
             description="L2 norm of the gradient at every update, before clipping"
-            scale={normScale}
+            scale={scales.norm}
             onScale={scale => dispatch({type: 'scale', name: 'gradient_norm', scale})}
             {...norms}
-            absent={absent}
+            absent={lacking ? [`${run.name} has no layer of this name.`] : []}
             {...common}
           />
         )}
@@ -137,7 +129,7 @@ function Charts({
           title="Loss"
           unit=""
           description="The training loss at every update"
-          scale={lossScale}
+          scale={scales.loss}
           onScale={scale => dispatch({type: 'scale', name: LOSS_COLUMN, scale})}
           {...losses}
           absent={[]}
@@ -147,20 +139,27 @@ function Charts({
       {layer === null && (
         <p class="hint">Click a layer of the heat map to see its gradient norm here.</p>
       )}
-      <ul class="marks key-line">
-        {marks.map(({words, severity}) => (
-          <li key={words} class={severity}>
-            <span class="key finding-key" />
-            {words}
-          </li>
-        ))}
-        {only.length <= only[only.length - 1] - only[0] && (
-          <li>
-            <span class="key break" />
-            steps between, not kept
-          </li>
-        )}
-      </ul>
+      <Keys marks={marks} only={only} />
     </>
+  );
+}
+
+/** What the marks and the breaks in the charts are. */
+function Keys({marks, only}: {marks: readonly Mark[]; only: readonly number[]}): JSX.Element {
+  return (
+    <ul class="marks key-line">
+      {marks.map(({words, severity}) => (
+        <li key={words} class={severity}>
+          <span class="key finding-key" />
+          {words}
+        </li>
+      ))}
+      {only.length <= only[only.length - 1] - only[0] && (
+        <li>
+          <span class="key break" />
+          steps between, not kept
+        </li>
+      )}
+    </ul>
   );
 }

@@ -24,11 +24,12 @@ import type {Zoom} from '../zoom.ts';
 import {MapAxis} from './MapAxis.tsx';
 import {MapLabels, type TreeActions} from './MapLabels.tsx';
 import {Crosshair, HoverLine, HoverRow, Restarts} from './MapMarks.tsx';
-import {MapTip, type Told} from './MapTip.tsx';
-import {useGestures} from './useGestures.ts';
-import {devicePixels, usePainted, usePicture} from './usePainted.ts';
+import {MapPlot} from './MapPlot.tsx';
+import type {Told} from './MapTip.tsx';
+import {usePainted, usePicture} from './usePainted.ts';
+import {usePixelRatio} from './usePixelRatio.ts';
 import {usePlotKeys} from './usePlotKeys.ts';
-import {usePointer} from './usePointer.ts';
+import type {Painted} from './usePointer.ts';
 import {useWidth} from './useWidth.ts';
 
 /** What the maps of a section have in common. */
@@ -50,16 +51,24 @@ export interface Shared extends TreeActions {
   zoom: Zoom | null;
   tallRows: boolean;
   jumps: number;
+  /** The last jump after which a map's rows were scrolled. */
+  jumped: {current: number};
   cursor: Cursor;
   /** How far the rows are scrolled, in all maps. */
   top: number;
-  /** The row under the pointer, in all maps; null for none. */
-  hovered: number | null;
+  /** Says the row under the pointer, of all maps, as `cursor` says the step. */
+  rowCursor: Cursor;
   onTop: (top: number) => void;
-  onHover: (row: number | null) => void;
   onPlace: (row: Row, step: number) => void;
+  /** A click on a cell; `again` where the step that is selected lies in it. */
+  onPick: (row: Row, step: number, again: boolean) => void;
   onZoom: (zoom: Zoom | null) => void;
+  /** A double click. */
+  onReset: () => void;
 }
+
+/** What is beside the rows: the section's tree, the same names for eyes only, or nothing: they are beside another map. */
+export type MapLabelling = 'tree' | 'mute' | 'none';
 
 export interface MapProps extends Shared {
   run: Run;
@@ -71,8 +80,7 @@ export interface MapProps extends Shared {
   tell: (of: Row, row: number) => readonly Told[];
   /** What the map is of, as words. */
   label: string;
-  /** Whether the labels are the section's tree; else they are names for eyes only. */
-  tree: boolean;
+  labels: MapLabelling;
   /** Above the rows, as wide as they are. */
   above?: ((layout: Layout) => ComponentChildren) | undefined;
   /** Beside the rows, as high as they are, and what is below it. */
@@ -82,14 +90,76 @@ export interface MapProps extends Shared {
 
 /** Padding and border above and below the rows. */
 const MAP_FRAME = 8;
-const KEYS =
-  'Up and down select a layer, Shift with left and right a step. Left and right pan, + and − zoom, 0 shows all.';
 
 export function HeatMap(props: MapProps): JSX.Element {
-  const {run, rows, table, all, zoom, step, tallRows, room, cursor, top} = props;
+  const {run, rows, table, step, tallRows, room, cursor, top, labels} = props;
   const plot = useRef<HTMLDivElement>(null);
   const scroller = useRef<HTMLDivElement>(null);
-  const width = useWidth(plot);
+  const painted = usePainting(props, useWidth(plot));
+  const {layout} = painted;
+  const height = mapHeight(rows.length, tallRows, room);
+  const {first, last} = rowsInView(layout, top, height);
+  const canvas = usePainted(props.section, painted, rows, first, last);
+  useScrolled(scroller, top);
+  useScrolledToMain(scroller, props, layout, height);
+  const keys = usePlotKeys(props, layout, scroller, height);
+  const sizes = {
+    '--labels': `${labels === 'none' ? 0 : props.labelsWidth}px`,
+    '--map': `${height + MAP_FRAME}px`,
+  };
+  return (
+    <div class="one-map" style={sizes}>
+      {props.above !== undefined && <div class="above">{props.above(layout)}</div>}
+      <div
+        class="map"
+        ref={scroller}
+        onScroll={event => props.onTop(event.currentTarget.scrollTop)}
+      >
+        {labels !== 'none' && (
+          <MapLabels
+            {...props}
+            layout={layout}
+            first={first}
+            last={last}
+            scroller={scroller}
+            height={height}
+            mute={labels === 'mute'}
+          />
+        )}
+        <MapPlot {...props} plot={plot} painted={painted} keys={keys}>
+          <canvas
+            ref={canvas}
+            role="img"
+            style={{top: `${rowY(layout, first)}px`, height: `${rowY(layout, last - first)}px`}}
+            aria-label={`${props.label} over ${run.records} recorded steps of ${run.name}${restartWords(run.restarts)}`}
+          />
+          {layout.rowHeight >= GAP_ROW && (
+            <div class="gaps" style={{'--row': `${layout.rowHeight}px`}} />
+          )}
+          <Restarts layout={layout} restarts={run.restarts} />
+          <HoverRow layout={layout} cursor={props.rowCursor} />
+          <HoverLine layout={layout} table={table} cursor={cursor} />
+          <Crosshair layout={layout} row={props.main} table={table} step={step} />
+        </MapPlot>
+        {props.beside?.(layout, first, last)}
+      </div>
+      <div class="below">
+        <MapAxis layout={layout} named={labels !== 'none'} />
+        {props.besideAxis}
+      </div>
+      <p class="unseen" role="status">
+        {keys.said}
+      </p>
+    </div>
+  );
+}
+
+/** Where everything lies, and what is painted there. */
+function usePainting(
+  {rows, table, all, zoom, tallRows, room, domain, spikes, scheme}: MapProps,
+  width: number,
+): Painted {
+  const ratio = usePixelRatio();
   const {firstStep, lastStep} = zoom ?? all;
   const layout = useMemo<Layout>(
     () => ({
@@ -102,114 +172,11 @@ export function HeatMap(props: MapProps): JSX.Element {
     [firstStep, lastStep, width, rows.length, tallRows, room],
   );
   const stretches = useMemo(
-    () => stretchesOf(table, layout.low, layout.high, devicePixels(layout.width)),
-    [table, layout],
+    () => stretchesOf(table, layout.low, layout.high, Math.round(layout.width * ratio)),
+    [table, layout, ratio],
   );
-  const height = mapHeight(rows.length, tallRows, room);
-  const {first, last} = rowsInView(layout, top, height);
-  const picture = usePicture(table, props.domain, props.spikes, props.scheme);
-  const canvas = usePainted(props.section, picture, layout, stretches, rows, first, last);
-  useScrolled(scroller, top);
-  useScrolledToMain(scroller, props, layout, height);
-  const keys = usePlotKeys(props, layout, scroller, height);
-  const {cell, pointer, dragged, leave, handlers} = usePointer(
-    plot,
-    props,
-    layout,
-    stretches,
-    picture,
-  );
-  const gestures = useGestures(plot, {zoom, all, layout, step, onZoom: props.onZoom});
-
-  const sizes = {
-    '--labels': `${props.labelsWidth}px`,
-    '--map': `${height + MAP_FRAME}px`,
-  };
-
-  return (
-    <div class="one-map" style={sizes}>
-      {props.above !== undefined && <div class="above">{props.above(layout)}</div>}
-      <div
-        class="map"
-        ref={scroller}
-        onScroll={event => {
-          // Other cells come under the pointer, of which it tells when it moves.
-          if (cell !== null) leave();
-          props.onTop(event.currentTarget.scrollTop);
-        }}
-      >
-        <MapLabels
-          rows={rows}
-          layout={layout}
-          first={first}
-          last={last}
-          main={props.main}
-          chosen={props.chosen}
-          partly={props.partly}
-          scroller={scroller}
-          height={height}
-          mute={!props.tree}
-          onSelect={props.onSelect}
-          onToggle={props.onToggle}
-          onFold={props.onFold}
-        />
-        <div
-          class="plot"
-          ref={plot}
-          style={{height: `${rowY(layout, layout.rows)}px`}}
-          tabIndex={0}
-          role="group"
-          aria-label={`Heat map of ${run.name}. ${KEYS}`}
-          onKeyDown={event => {
-            if (!keys.keyed(event)) gestures(event);
-          }}
-          {...handlers}
-          onDblClick={() => props.onZoom(null)}
-        >
-          <canvas
-            ref={canvas}
-            role="img"
-            style={{top: `${rowY(layout, first)}px`, height: `${rowY(layout, last - first)}px`}}
-            aria-label={`${props.label} over ${run.records} recorded steps of ${run.name}${restartWords(run.restarts)}`}
-          />
-          {layout.rowHeight >= GAP_ROW && (
-            <div class="gaps" style={{'--row': `${layout.rowHeight}px`}} />
-          )}
-          <Restarts layout={layout} restarts={run.restarts} />
-          {props.hovered !== null && props.hovered < rows.length && (
-            <HoverRow layout={layout} row={props.hovered} />
-          )}
-          <HoverLine layout={layout} table={table} cursor={cursor} />
-          <Crosshair layout={layout} row={props.main} table={table} step={step} />
-          {dragged !== null && (
-            <div
-              class="drag"
-              style={{left: `${dragged.from}px`, width: `${dragged.to - dragged.from}px`}}
-            />
-          )}
-          {cell !== null && pointer !== null && (
-            <MapTip
-              x={pointer.pageX}
-              y={pointer.pageY}
-              run={run}
-              table={table}
-              of={cell.of}
-              row={cell.row}
-              told={props.tell(cell.of, cell.row)}
-            />
-          )}
-        </div>
-        {props.beside?.(layout, first, last)}
-      </div>
-      <div class="below">
-        <MapAxis layout={layout} />
-        {props.besideAxis}
-      </div>
-      <p class="visually-hidden" role="status">
-        {keys.said}
-      </p>
-    </div>
-  );
+  const picture = usePicture(table, domain, spikes, scheme);
+  return {layout, ratio, stretches, picture};
 }
 
 /** Follows the other map of the section. */
@@ -224,17 +191,16 @@ function useScrolled(scroller: RefObject<HTMLElement | null>, top: number): void
 /** Brings the selected row into view after a jump, where the rows are more than fit. */
 function useScrolledToMain(
   scroller: RefObject<HTMLElement | null>,
-  {main, jumps, rows}: MapProps,
+  {main, jumps, jumped, rows}: MapProps,
   layout: Layout,
   height: number,
 ): void {
-  const done = useRef(0);
   useEffect(() => {
     const node = scroller.current;
-    if (node === null || main < 0 || jumps === done.current) return;
+    if (node === null || main < 0 || jumps === jumped.current) return;
     // A jump opens the block that the row is in: only then is it known where it is.
     if (rows[main].open === false) return;
-    done.current = jumps;
+    jumped.current = jumps;
     const top = rowY(layout, main);
     if (scrolledTo(layout, main, node.scrollTop, height) !== node.scrollTop)
       node.scrollTop = top - height / 2;

@@ -1,15 +1,32 @@
 /** The statistics of the selected layers over steps: any number of layers, of all shown runs, in each chart. */
 
 import type {JSX} from 'preact';
-import {useMemo} from 'preact/hooks';
+import {useMemo, useRef, useState} from 'preact/hooks';
 
-import type {Run} from '../api.ts';
-import {layerCharts, referenceOf} from '../charts.ts';
+import type {Run, Scale, Statistic} from '../api.ts';
+import {layerCharts, referenceOf, unitWords, type Reference} from '../charts.ts';
 import type {Cursor} from '../cursor.ts';
 import {causeMarks} from '../flight.ts';
 import {counted} from '../format.ts';
-import {drawn, layerLines, layerLooks, smoothedDrawn, type Line} from '../lines.ts';
-import {allSteps, hasLayer, scaleOf, selectedRun, shownRuns} from '../selection.ts';
+import {huesAfter, NO_HUES, type Hues} from '../hues.ts';
+import {
+  drawn,
+  layerLines,
+  layerLooks,
+  MANY,
+  smoothedDrawn,
+  unbanded,
+  type Drawn,
+  type Line,
+} from '../lines.ts';
+import {
+  allSteps,
+  drawnLayers,
+  hasLayer,
+  scaleOf,
+  selectedRun,
+  shownRuns,
+} from '../selection.ts';
 import type {Action, State} from '../state.ts';
 import {Chart} from './Chart.tsx';
 import {placeOf} from './chartPlace.ts';
@@ -28,7 +45,12 @@ export function LayerCurves({state, cursor, dispatch}: Props): JSX.Element {
   const {layers} = state;
   const selected = selectedRun(state);
   const runs = useSame(shownRuns(state));
+  const hues = useHues(layers);
   const offered = useMemo(() => offeredLayers(selected, runs), [selected, runs]);
+  const lines = useSame(layerLines(state, hues));
+  const charts = useCharts(state, lines);
+  const [pointed, setPointed] = useState<string | null>(null);
+  const told = charts.find(({meta}) => meta.name === pointed) ?? null;
   return (
     <section
       class="panel curves"
@@ -37,7 +59,7 @@ export function LayerCurves({state, cursor, dispatch}: Props): JSX.Element {
       data-layer={layers[0] ?? ''}
     >
       <header class="panel-head">
-        <h2>
+        <h2 tabIndex={-1}>
           <Heading layers={layers} />
         </h2>
         <Smoothing
@@ -46,8 +68,11 @@ export function LayerCurves({state, cursor, dispatch}: Props): JSX.Element {
         />
       </header>
       <LayerKeys
-        looks={layerLooks(state)}
+        looks={layerLooks(state, hues)}
         layers={layers}
+        drawn={drawnLayers(state).length}
+        told={told && {statistic: told.meta.name, curves: told.charted.curves}}
+        cursor={cursor}
         offered={offered}
         onLayers={chosen => dispatch({type: 'layers', layers: chosen})}
       />
@@ -58,10 +83,16 @@ export function LayerCurves({state, cursor, dispatch}: Props): JSX.Element {
         <p class="hint">Tick a run in the list to draw its curves.</p>
       )}
       {layers.length > 0 && runs.length > 0 && (
-        <Charts state={state} cursor={cursor} dispatch={dispatch} />
+        <Charts {...{state, lines, charts, cursor, dispatch}} onPointed={setPointed} />
       )}
     </section>
   );
+}
+
+/** A layer keeps its colour while it is overlaid, also when another one before it is taken away. */
+function useHues(layers: readonly string[]): Hues {
+  const hues = useRef(NO_HUES);
+  return useMemo(() => (hues.current = huesAfter(hues.current, layers)), [layers]);
 }
 
 function Heading({layers}: {layers: readonly string[]}): JSX.Element {
@@ -82,30 +113,61 @@ function offeredLayers(selected: Run | null, shown: readonly Run[]): Run['layers
   return [...ordered].flatMap(name => known.get(name) ?? []);
 }
 
-function Charts({state, cursor, dispatch}: Props): JSX.Element {
-  const {overview, statistic, layers, smoothing, scales} = state;
-  const lines = useSame(layerLines(state));
-  const shown = useSame(shownRuns(state));
+/** One of the charts, and what is drawn in it. */
+interface LayerChart {
+  meta: Statistic;
+  scale: Scale;
+  charted: Drawn;
+  reference: Reference | null;
+  band: string | undefined;
+  absent: readonly string[];
+}
+
+function useCharts(state: State, lines: readonly Line[]): readonly LayerChart[] {
+  const {overview, statistic, smoothing, scales} = state;
   const statistics = overview?.statistics;
-  const selected = selectedRun(state);
-  const marks = useMemo(() => causeMarks(selected, layers), [selected, layers]);
   const rawCharts = useMemo(() => {
     const having = [...new Set(lines.map(({run}) => run))];
     return layerCharts(statistic, having).flatMap(show => {
       const meta = statistics?.find(({name}) => name === show.name);
       if (meta === undefined) return [];
       const scale = scaleOf({scales}, meta.name, meta.scale);
-      const charted = drawn(lines, {...show, scale}, run => run.statistics);
+      const whole = drawn(lines, {...show, scale}, run => run.statistics);
+      const charted = unbanded(whole);
       const recording = having.filter(run => run.statistics.includes(meta.name));
       const reference = referenceOf(meta.name, recording);
-      const absent = unrecorded(meta.name, having);
+      const absent = [
+        ...dashWords(whole),
+        ...unbandedWords(whole),
+        ...unrecorded(meta.name, having),
+      ];
       return [{meta, scale, charted, reference, band: show.band, absent}];
     });
   }, [lines, statistics, statistic, scales]);
-  const charts = useMemo(
-    () => rawCharts.map(of => ({...of, charted: smoothedDrawn(of.charted, smoothing)})),
+  return useMemo(
+    () =>
+      rawCharts.map(of => ({...of, charted: smoothedDrawn(of.charted, smoothing, of.scale)})),
     [rawCharts, smoothing],
   );
+}
+
+function Charts({
+  state,
+  lines,
+  charts,
+  cursor,
+  dispatch,
+  onPointed,
+}: Props & {
+  lines: readonly Line[];
+  charts: readonly LayerChart[];
+  onPointed: (name: string | null) => void;
+}): JSX.Element {
+  const {layers} = state;
+  const shown = useSame(shownRuns(state));
+  const selected = selectedRun(state);
+  const marks = useMemo(() => causeMarks(selected, layers), [selected, layers]);
+  const units = unitWords(charts.map(({meta}) => meta.unit));
   const place = placeOf(state, allSteps(state), cursor, dispatch);
   return (
     <>
@@ -115,6 +177,7 @@ function Charts({state, cursor, dispatch}: Props): JSX.Element {
           {words}
         </p>
       ))}
+      {units.length > 0 && <p class="hint units">Units: {units.join('; ')}.</p>}
       <div class="charts">
         {charts.map(({meta, scale, charted, reference, band, absent}) => (
           <Chart
@@ -126,11 +189,12 @@ function Charts({state, cursor, dispatch}: Props): JSX.Element {
             scale={scale}
             onScale={next => dispatch({type: 'scale', name: meta.name, scale: next})}
             {...charted}
-            band={bandOf(band, charted.curves)}
+            band={band}
             reference={reference}
             marks={marks}
             absent={absent}
             height={190}
+            onPointed={onPointed}
             {...place}
           />
         ))}
@@ -139,13 +203,17 @@ function Charts({state, cursor, dispatch}: Props): JSX.Element {
   );
 }
 
-/** What the band is, and what the thin dashes of a chart with a second statistic are. */
-function bandOf(
-  band: string | undefined,
-  curves: readonly {source: {statistic: string}}[],
-): string | undefined {
+/** What the thin dashes of a chart with a second statistic are. */
+function dashWords({curves}: Drawn): string[] {
   const clipped = curves.some(({source}) => source.statistic === 'clipped_gradient_norm');
-  return clipped && band !== undefined ? `${band}. Thin dashes: after clipping` : band;
+  return clipped ? ['Thin dashes: after clipping'] : [];
+}
+
+/** That the bands are left out, where there would be any. */
+function unbandedWords({curves, wholes}: Drawn): string[] {
+  if (curves.length <= MANY || wholes.every(({high}) => high === null)) return [];
+  const mean = curves.some(({per}) => per > 1) ? ' A point is the mean of its records.' : '';
+  return [`No bands around more than ${MANY} lines.${mean}`];
 }
 
 /** What is on its way, and what failed. */
@@ -159,7 +227,13 @@ function Troubles({
   const loading = lines.filter(({whole, error}) => whole === null && error === null);
   return (
     <>
-      {loading.length > 0 && <Loading what={loadingWords(loading)} />}
+      {loading.length > 0 && (
+        <Loading
+          what={lines.length === 1 ? `${lines[0].layer ?? ''} of ${lines[0].run.name}` : 'the curves'}
+          done={lines.length - loading.length}
+          all={lines.length}
+        />
+      )}
       {lines.map(({run, layer, url, error}) =>
         error === null ? null : (
           <Failure
@@ -172,12 +246,6 @@ function Troubles({
       )}
     </>
   );
-}
-
-function loadingWords(lines: readonly Line[]): string {
-  const told = lines.slice(0, 3).map(({run, layer}) => `${layer ?? ''} of ${run.name}`);
-  const more = lines.length - told.length;
-  return [...told, ...(more > 0 ? [`${more} more`] : [])].join(', ');
 }
 
 /** The runs that have no line in a chart, and why. */

@@ -4,39 +4,46 @@ import type {JSX} from 'preact';
 import {useMemo} from 'preact/hooks';
 
 import type {Layer} from '../api.ts';
+import type {Cursor} from '../cursor.ts';
+import type {Curve} from '../curves.ts';
+import {valueAt} from '../curvewords.ts';
+import {counted} from '../format.ts';
 import {MOST_HUES} from '../hues.ts';
 import {SOLID, type LayerLooks} from '../lines.ts';
 import {LineKey} from './LineKey.tsx';
+import {useCursor} from './useCursor.ts';
+import {useRemoval} from './useRemoval.ts';
+
+/** The chart that is pointed at. */
+interface ToldChart {
+  statistic: string;
+  curves: readonly Curve[];
+}
 
 interface Props {
   looks: LayerLooks;
   layers: readonly string[];
+  /** How many of them are drawn, the first ones. */
+  drawn: number;
+  told: ToldChart | null;
+  cursor: Cursor;
   /** The layers that may be added. */
   offered: readonly Layer[];
   onLayers: (layers: readonly string[]) => void;
 }
 
-export function LayerKeys({looks, layers, offered, onLayers}: Props): JSX.Element {
+export function LayerKeys(props: Props): JSX.Element {
+  const {looks, layers, drawn, offered, onLayers} = props;
+  const removed = useRemoval();
+  const without = (layer: string) => (button: HTMLElement) =>
+    removed(button, () => onLayers(layers.filter(other => other !== layer)));
+  const undrawn = layers.length - drawn;
   return (
     <div class="keys">
       <RunKeys looks={looks} />
-      {looks.several && (
-        <ul class="chips" aria-label="Layers">
-          {layers.map(layer => (
-            <li key={layer} class="chip">
-              <LineKey color={looks.layers.get(layer) ?? ''} dash={SOLID} />
-              <span class="name">{layer}</span>
-              <button
-                type="button"
-                aria-label={`Remove ${layer}`}
-                title={`Remove ${layer}`}
-                onClick={() => onLayers(layers.filter(other => other !== layer))}
-              >
-                ×
-              </button>
-            </li>
-          ))}
-        </ul>
+      {looks.several && <Chips {...props} without={without} />}
+      {undrawn > 0 && (
+        <p class="hint undrawn">and {counted(undrawn, 'more layer')} are not drawn</p>
       )}
       {layers.length > MOST_HUES && (
         <p class="hint">
@@ -47,13 +54,67 @@ export function LayerKeys({looks, layers, offered, onLayers}: Props): JSX.Elemen
       <div class="choices">
         <AddLayer layers={layers} offered={offered} onLayers={onLayers} />
         {layers.length > 1 && (
-          <button type="button" onClick={() => onLayers(layers.slice(0, 1))}>
+          <button
+            type="button"
+            data-removes="others"
+            onClick={event => removed(event.currentTarget, () => onLayers(layers.slice(0, 1)))}
+          >
             Remove all but the first
           </button>
         )}
       </div>
     </div>
   );
+}
+
+function Chips({
+  looks,
+  layers,
+  drawn,
+  told,
+  cursor,
+  without,
+}: Props & {without: (layer: string) => (button: HTMLElement) => void}): JSX.Element {
+  return (
+    <ul class="chips" aria-label="Layers">
+      {layers.map((layer, nth) => (
+        <li key={layer} class="chip">
+          <LineKey color={nth < drawn ? (looks.layers.get(layer) ?? '') : 'none'} dash={SOLID} />
+          <span class="name">{layer}</span>
+          <span class="value" aria-hidden="true">
+            {told !== null && <ChipValue told={told} layer={layer} cursor={cursor} />}
+          </span>
+          <button
+            type="button"
+            aria-label={`Remove ${layer}`}
+            title={`Remove ${layer}`}
+            data-removes="layer"
+            onClick={event => without(layer)(event.currentTarget)}
+          >
+            ×
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** What the chart that is pointed at says of a layer there: of several runs the one whose line is on top. */
+function ChipValue({
+  told: {statistic, curves},
+  layer,
+  cursor,
+}: {
+  told: ToldChart;
+  layer: string;
+  cursor: Cursor;
+}): JSX.Element | null {
+  const step = useCursor(cursor);
+  const curve = curves.findLast(
+    ({source}) => source.layer === layer && source.statistic === statistic,
+  );
+  if (step === null || curve === undefined) return null;
+  return <>{valueAt({...curve, low: null, high: null, raw: null}, step)}</>;
 }
 
 function RunKeys({looks: {several, runs}}: {looks: LayerLooks}): JSX.Element | null {
@@ -71,7 +132,11 @@ function RunKeys({looks: {several, runs}}: {looks: LayerLooks}): JSX.Element | n
   );
 }
 
-function AddLayer({layers, offered, onLayers}: Omit<Props, 'looks'>): JSX.Element | null {
+function AddLayer({
+  layers,
+  offered,
+  onLayers,
+}: Pick<Props, 'layers' | 'offered' | 'onLayers'>): JSX.Element | null {
   // There may be thousands of them, and the page is drawn with every pan.
   const options = useMemo(() => optionsOf(offered, new Set(layers)), [offered, layers]);
   if (options.length === 0) return null;

@@ -4,7 +4,7 @@ import type {ComponentChildren, JSX} from 'preact';
 
 import type {Scale} from '../api.ts';
 import {counted, formatNumber, formatStep} from '../format.ts';
-import {spanWords, specialsOf} from '../mapview.ts';
+import {FITTED, spanWords, specialsOf} from '../mapview.ts';
 import {DIVERGING, MARKS, VIRIDIS, type Special} from '../palette.ts';
 import {positions, valueTicks, type Domain} from '../scale.ts';
 import {SPIKE} from '../spikes.ts';
@@ -12,6 +12,8 @@ import {SPIKE} from '../spikes.ts';
 interface Props {
   /** Null without a finite number. */
   domain: Domain | null;
+  /** Whether that is of the window, not of the whole runs. */
+  fitted: boolean;
   /** Whether there is nothing yet that could be told. */
   waiting: boolean;
   unit: string;
@@ -23,7 +25,8 @@ interface Props {
 }
 
 /** Of a map of one run, or of two on one scale. */
-export function Legend({domain, waiting, unit, spikes, marked, restarts}: Props): JSX.Element {
+export function Legend(props: Props): JSX.Element {
+  const {domain, fitted, waiting, unit, spikes, marked, restarts} = props;
   const specials = specialsOf(domain?.scale ?? 'log');
   return (
     <div class="legend">
@@ -41,7 +44,9 @@ export function Legend({domain, waiting, unit, spikes, marked, restarts}: Props)
           ? waiting
             ? unit
             : 'No finite value'
-          : [unit, domain.scale === 'log' ? 'log scale' : ''].filter(Boolean).join(', ')}
+          : [unit, domain.scale === 'log' ? 'log scale' : '', fitted ? FITTED : '']
+              .filter(Boolean)
+              .join(', ')}
       </span>
       <Keys specials={specials} marked={marked} restarts={restarts}>
         {spikes && (
@@ -67,7 +72,10 @@ export function RunDot({color}: {color: string}): JSX.Element {
   return <span class="run-dot" style={{background: color}} />;
 }
 
-interface DifferenceProps extends Pick<Props, 'domain' | 'waiting' | 'marked' | 'restarts'> {
+interface DifferenceProps extends Pick<
+  Props,
+  'domain' | 'fitted' | 'waiting' | 'marked' | 'restarts'
+> {
   /** Of the statistic: on a log scale the colours are of factors. */
   scale: Scale;
   /** What the one is against the other. */
@@ -77,7 +85,7 @@ interface DifferenceProps extends Pick<Props, 'domain' | 'waiting' | 'marked' | 
 
 /** Of a map of what one run differs by from another. */
 export function DifferenceLegend(props: DifferenceProps): JSX.Element {
-  const {domain, waiting, scale, one, other} = props;
+  const {domain, fitted, waiting, scale, one, other} = props;
   const most = domain === null ? '' : spanWords(domain, scale);
   return (
     <div class="legend">
@@ -95,6 +103,7 @@ export function DifferenceLegend(props: DifferenceProps): JSX.Element {
           <>
             in <RunDot color={one.color} /> <strong>{one.name}</strong> than in{' '}
             <RunDot color={other.color} /> <strong>{other.name}</strong>
+            {fitted && `, ${FITTED}`}
           </>
         )}
       </span>

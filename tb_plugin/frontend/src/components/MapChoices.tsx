@@ -47,6 +47,11 @@ export function MapChoices(props: Props): JSX.Element {
           onChange={tall => dispatch({type: 'tall-rows', tall})}
         />
       )}
+      <Check
+        label="Fit colours to the window"
+        checked={state.fitted}
+        onChange={fitted => dispatch({type: 'fit', fitted})}
+      />
       <Blocks {...props} />
       <Comparison {...props} />
     </div>

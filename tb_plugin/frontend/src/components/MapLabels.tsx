@@ -13,7 +13,7 @@ import {
   type Layout,
 } from '../layout.ts';
 import {textWidth} from '../svg.ts';
-import {siblingsOf, type Row} from '../tree.ts';
+import {labelsWithin, siblingsOf, type Row} from '../tree.ts';
 import {rowTyped, treeMove} from '../treeKeys.ts';
 
 const FONT_SIZE = 11;
@@ -42,6 +42,8 @@ export interface TreeActions {
   onSelect: (row: Row) => void;
   onToggle: (row: Row) => void;
   onFold: (row: Row, open: boolean) => void;
+  /** Leaves the zoom, else clears what is selected. */
+  onEscape: () => void;
 }
 
 interface Props extends TreeActions {
@@ -50,6 +52,7 @@ interface Props extends TreeActions {
   /** The rows in view, `first` to `last` (exclusive). */
   first: number;
   last: number;
+  labelsWidth: number;
   /** The row of the selected layer; -1 for none. */
   main: number;
   /** The keys of all rows that are selected whole. */
@@ -85,9 +88,15 @@ export function MapLabels(props: Props): JSX.Element {
   );
   const shown = [...others, ...fixed].sort((one, other) => one - other);
   const start = startOf(rows);
+  const called = labelsWithin(rows, shownAnywhere(labelled, fixed, apart));
 
   const keyed = (event: KeyboardEvent): void => {
     if (event.altKey || event.metaKey) return;
+    if (event.key === 'Escape') {
+      event.preventDefault();
+      props.onEscape();
+      return;
+    }
     const move = treeMove(event.key, event.ctrlKey || event.shiftKey, rows, active);
     if (move === undefined) {
       const row = event.ctrlKey ? -1 : search(event);
@@ -116,29 +125,49 @@ export function MapLabels(props: Props): JSX.Element {
         : {role: 'tree', 'aria-label': 'Layers', 'aria-multiselectable': true})}
       onKeyDown={mute ? undefined : keyed}
     >
-      {shown.map(row => (
-        <Label
-          key={rows[row].key}
-          {...props}
-          row={rows[row]}
-          item={row === active ? item : undefined}
-          style={{
-            top: `${top(row)}px`,
-            height: `${height}px`,
-            paddingLeft: `${start + rows[row].depth * INDENT}px`,
-          }}
-          stop={row === active}
-          isMain={row === main}
-          sibling={siblings[row]}
-          to={() => to(row)}
-        />
-      ))}
+      {shown.map(row => {
+        const {label, depth} = called(row);
+        const left = start + depth * INDENT;
+        return (
+          <Label
+            key={rows[row].key}
+            {...props}
+            row={rows[row]}
+            words={elidedTo(label, props.labelsWidth - left - PADDING)}
+            item={row === active ? item : undefined}
+            style={{top: `${top(row)}px`, height: `${height}px`, paddingLeft: `${left}px`}}
+            stop={row === active}
+            isMain={row === main}
+            sibling={siblings[row]}
+            to={() => to(row)}
+          />
+        );
+      })}
     </div>
   );
 }
 
+/** The rows that have a label, in view or not: those that make room for others have none. */
+function shownAnywhere(
+  labelled: readonly number[],
+  fixed: readonly number[],
+  apart: (row: number, other: number) => boolean,
+): Set<number> {
+  const others = labelled.filter(row => fixed.every(other => apart(row, other)));
+  return new Set([...others, ...fixed]);
+}
+
+/** No longer than the room is wide. */
+function elidedTo(name: string, width: number): string {
+  let length = Math.min(name.length, LABEL_LENGTH);
+  const words = (): string => elide(name, length);
+  while (length > 8 && textWidth(words(), FONT_SIZE) > width) length--;
+  return words();
+}
+
 interface LabelProps extends Pick<Props, 'chosen' | 'partly' | 'mute' | keyof TreeActions> {
   row: Row;
+  words: string;
   item: RefObject<HTMLDivElement | null> | undefined;
   style: Record<string, string>;
   stop: boolean;
@@ -149,7 +178,7 @@ interface LabelProps extends Pick<Props, 'chosen' | 'partly' | 'mute' | keyof Tr
 
 function Label(props: LabelProps): JSX.Element {
   const {row, style, mute, chosen, sibling} = props;
-  const {label, title, depth, open, columns} = row;
+  const {title, depth, open, columns} = row;
   const isChosen = chosen.has(row.key);
   const several = columns.length > 1 ? `, ${counted(columns.length, 'variable')}` : '';
   const states = [
@@ -195,7 +224,7 @@ function Label(props: LabelProps): JSX.Element {
           }}
         />
       )}
-      <span class="name">{elide(label, LABEL_LENGTH)}</span>
+      <span class="name">{props.words}</span>
     </div>
   );
 }

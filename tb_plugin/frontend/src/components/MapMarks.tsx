@@ -57,8 +57,10 @@ export function HoverLine({layout, table, cursor}: Props & {cursor: Cursor}): JS
   return <div class="hover-step" style={{left: `${middle}px`}} />;
 }
 
-/** The row that is pointed at, here or in the map of the other run. */
-export function HoverRow({layout, row}: {layout: Layout; row: number}): JSX.Element {
+/** The row that is pointed at, here, in the map of the other run or in a profile. */
+export function HoverRow({layout, cursor}: {layout: Layout; cursor: Cursor}): JSX.Element | null {
+  const row = useCursor(cursor);
+  if (row === null || row >= layout.rows) return null;
   return (
     <div
       class="hover-row"

@@ -11,20 +11,34 @@ import {copied} from '../save.ts';
 export function Reading({loading}: {loading: Progress}): JSX.Element {
   const {loadedBytes, totalBytes} = loading;
   return (
-    <p class="reading" role="status">
+    <div class="reading">
       <label>
         {loadingWords(loading)}
         <progress {...(totalBytes > 0 ? {value: loadedBytes, max: totalBytes} : {})} />
       </label>
-    </p>
+      {/* The same all the time: it is said once, and how far it got can be asked for. */}
+      <p class="unseen" role="status">
+        Reading the log directory
+      </p>
+    </div>
   );
 }
 
-export function Loading({what}: {what: string}): JSX.Element {
+/** What is on its way: the words stay as they are, so that they are said once; of several things, how many are there. */
+export function Loading({
+  what,
+  done = 0,
+  all = 1,
+}: {
+  what: string;
+  done?: number;
+  all?: number;
+}): JSX.Element {
   return (
-    <p class="loading" role="status">
-      Loading {what}…
-    </p>
+    <div class="loading">
+      <p role="status">Loading {what}…</p>
+      {all > 1 && <progress aria-label={`Loading ${what}`} value={done} max={all} />}
+    </div>
   );
 }
 

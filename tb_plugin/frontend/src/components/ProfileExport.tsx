@@ -6,36 +6,20 @@ import type {Run, Table} from '../api.ts';
 import {mapCsv} from '../csv.ts';
 import {columnsOf} from '../mapview.ts';
 import {chartSvg} from '../pictures.ts';
-import {profileAt, type ProfileRow} from '../profile.ts';
-import {profilePicture, type ProfileLine} from '../profilepicture.ts';
-import type {Domain} from '../scale.ts';
+import {profilePicture} from '../profilepicture.ts';
 import {rowOf} from '../table.ts';
-import type {OtherProfile} from './DepthProfile.tsx';
+import {profilesAt, type Profiled} from './DepthProfile.tsx';
 import {ExportMenu} from './ExportMenu.tsx';
 import {chartColors} from './marks.ts';
 
 interface Props {
-  run: Run;
-  table: Table;
+  of: Profiled;
   stepOf: () => number;
-  rows: readonly ProfileRow[];
-  domain: Domain | null;
-  label: string;
   statistic: string;
-  color: string;
-  other: OtherProfile | undefined;
 }
 
-export function ProfileExport(props: Props): JSX.Element {
-  const {run, table, stepOf, rows, domain, label, statistic, color, other} = props;
-  const svg = (): string => {
-    const step = stepOf();
-    const columns = rows.map(row => row.columns);
-    const own = {run: run.name, color, table, profile: profileAt(table, step, columns)};
-    const its = other === undefined ? [] : [otherLine(other, step)];
-    const lines = [own, ...its] as const;
-    return chartSvg(profilePicture({label, rows, lines, domain, colors: chartColors()}));
-  };
+export function ProfileExport({of, stepOf, statistic}: Props): JSX.Element {
+  const {run, table, label, other} = of;
   const csv = (): string => {
     const step = stepOf();
     const own = csvAt(run, statistic, table, step);
@@ -45,12 +29,25 @@ export function ProfileExport(props: Props): JSX.Element {
   };
   const words = `${label} over depth of ${run.name}`;
   return (
-    <ExportMenu label={words} name={`${run.name} ${statistic} over depth`} svg={svg} csv={csv} />
+    <ExportMenu
+      label={words}
+      name={`${run.name} ${statistic} over depth`}
+      svg={() => svgAt(of, stepOf())}
+      csv={csv}
+    />
   );
 }
 
-function otherLine({name, color, table, columns}: OtherProfile, step: number): ProfileLine {
-  return {run: name, color, table, profile: profileAt(table, step, columns)};
+function svgAt(of: Profiled, step: number): string {
+  const {run, table, lines: rows, label, color, other} = of;
+  const {own, its, domain} = profilesAt(of, step);
+  const line = {run: run.name, color, table, profile: own};
+  const over =
+    its === null || other === undefined
+      ? []
+      : [{run: other.name, color: other.color, table: other.table, profile: its}];
+  const colors = chartColors();
+  return chartSvg(profilePicture({label, rows, lines: [line, ...over], domain, colors}));
 }
 
 /** The table's row at the step, which may stand for several steps. */

@@ -6,12 +6,12 @@ import {statisticUrl, type Run} from '../api.ts';
 import type {Cursor} from '../cursor.ts';
 import {headline} from '../findings.ts';
 import {wholeOf} from '../levels.ts';
-import {allSteps, runColors} from '../selection.ts';
+import {mutedFindings} from '../muting.ts';
+import {allSteps, runColors, runToldAs} from '../selection.ts';
 import type {Action, State} from '../state.ts';
 import {Shape} from './Badge.tsx';
 import {CopyLink} from './CopyLink.tsx';
 import {Timeline} from './Timeline.tsx';
-import {useCursor} from './useCursor.ts';
 
 interface Props {
   state: State;
@@ -23,11 +23,13 @@ interface Props {
 
 export function RunBar({state, run, cursor, dispatch, link}: Props): JSX.Element {
   const color = runColors(state).get(run.name) ?? '';
+  const told = runToldAs(state, run.name);
+  const muted = told === null ? 0 : mutedFindings(told, state.muted).length;
   return (
     <header class={`run-bar ${run.verdict}`}>
       <div class="telling">
         <Shape verdict={run.verdict} />
-        <h1 aria-live="polite">{headline(run)}</h1>
+        <h1 aria-live="polite">{headline(run, muted)}</h1>
         <span class="which">
           <span class="swatch" style={{background: color}} />
           {run.name}
@@ -46,7 +48,6 @@ function Brush({
   dispatch,
   color,
 }: Omit<Props, 'link'> & {color: string}): JSX.Element {
-  const hovered = useCursor(cursor);
   return (
     <Timeline
       name={run.name}
@@ -54,7 +55,7 @@ function Brush({
       all={allSteps(state)}
       zoom={state.zoom}
       step={state.step}
-      hovered={hovered}
+      cursor={cursor}
       findings={run.findings}
       restarts={run.restarts}
       color={color}

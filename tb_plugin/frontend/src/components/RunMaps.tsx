@@ -4,36 +4,50 @@ import type {ComponentChildren, JSX} from 'preact';
 import {useMemo} from 'preact/hooks';
 
 import type {Finding, Run, Scale, Table} from '../api.ts';
-import type {Cursor} from '../cursor.ts';
-import {stepWords} from '../format.ts';
-import {columnsIn, rowsIn} from '../mapview.ts';
+import type {Layout} from '../layout.ts';
+import {columnsByName, columnsIn, rowsIn} from '../mapview.ts';
 import type {ProfileRow} from '../profile.ts';
-import {comparedWords, mostAlarmingCell, rowWords, spikeWords} from '../rowCells.ts';
+import {
+  comparedWords,
+  marksWithin,
+  mostAlarmingCell,
+  rowWords,
+  shortName,
+  shortNames,
+  spikeWords,
+} from '../rowCells.ts';
 import type {Domain} from '../scale.ts';
 import {rowOf, rowStart} from '../table.ts';
 import type {Row} from '../tree.ts';
-import {DepthProfile, ProfileAxis, type OtherProfile} from './DepthProfile.tsx';
+import type {OtherProfile, Profiled} from './DepthProfile.tsx';
 import {EventStrip} from './EventStrip.tsx';
-import {HeatMap, type Shared} from './HeatMap.tsx';
+import {HeatMap, type MapLabelling, type Shared} from './HeatMap.tsx';
 import {RunDot} from './Legend.tsx';
+import {ProfileHead, ProfileLines, ProfileValues, type ProfileStep} from './MapProfile.tsx';
 import type {Told} from './MapTip.tsx';
-import {ProfileExport} from './ProfileExport.tsx';
-import {useCursor} from './useCursor.ts';
 import type {Difference, MapData} from './useMaps.ts';
 
-interface MapProps extends Shared {
+/** What the maps say and are told, beside what they have in common. */
+export interface About {
   /** By the selected run's layers; the columns are those of the map's own table. */
   rows: readonly Row[];
   /** Of the statistic, and what it is recorded as. */
   label: string;
+  unit: string;
   statistic: string;
+  /** What the values of the whole runs span. */
+  values: Domain | null;
   dark: boolean;
   colorOf: (run: Run) => string;
   /** The width of the depth profile; 0 for none. */
   profile: number;
+  /** The step of the profile where none is pointed at or selected. */
+  usual: number;
   onFinding: (finding: Finding) => void;
   onStep: (step: number) => void;
 }
+
+type MapProps = Shared & About;
 
 /** The head of one of two maps, with what can be done with it. */
 export function RunName({
@@ -63,10 +77,11 @@ function useOther(
   rows: readonly Row[],
   colorOf: (run: Run) => string,
 ): OtherProfile | undefined {
-  const columns = useMemo(
-    () => (other === null ? [] : columnsIn(other.run, run, rows)),
-    [other?.run.layers, run.layers, rows],
-  );
+  const columns = useMemo(() => {
+    const those = other === null ? [] : columnsIn(other.run, run, rows);
+    // As of the own profile: an open block leaves it to its rows.
+    return those.map((some, row) => (rows[row].open === true ? [] : some));
+  }, [other?.run.layers, run.layers, rows]);
   if (other === null) return undefined;
   const {run: of, table} = other;
   return {table, columns, color: colorOf(of), name: of.name, of};
@@ -76,8 +91,7 @@ interface RunMapProps extends MapProps {
   data: MapData;
   /** Another run, whose profile is drawn over this one's. */
   other: MapData | null;
-  /** Whether the labels are the section's tree. */
-  tree: boolean;
+  labels: MapLabelling;
 }
 
 export function RunMap({data, other, ...rest}: RunMapProps): JSX.Element {
@@ -85,7 +99,7 @@ export function RunMap({data, other, ...rest}: RunMapProps): JSX.Element {
   const {rows, label, colorOf} = rest;
   const over = useOther(other, run, rows, colorOf);
   const tell = (of: Row, row: number): Told[] => {
-    const names = run.layers.map(({name}) => shortName(name, of.title));
+    const names = shortNames(run, of.title);
     const spike = spikeWords(table, spikes, of.columns, row, names);
     return [
       {label, words: rowWords(table, of.columns, row, names)},
@@ -101,7 +115,6 @@ export function RunMap({data, other, ...rest}: RunMapProps): JSX.Element {
       tell={tell}
       what={`${label} of ${run.layers.length} layers`}
       profiled={table}
-      values={rest.domain}
       other={over}
     />
   );
@@ -111,7 +124,7 @@ export function RunMap({data, other, ...rest}: RunMapProps): JSX.Element {
 export function OtherMap({
   of,
   ...rest
-}: Omit<RunMapProps, 'other' | 'tree'> & {of: Run}): JSX.Element {
+}: Omit<RunMapProps, 'other'> & {of: Run}): JSX.Element {
   const {rows, data} = rest;
   const own = useMemo(
     () => rowsIn(data.run, of, rows),
@@ -124,8 +137,8 @@ export function OtherMap({
       {...rest}
       other={null}
       rows={own}
-      tree={false}
       onPlace={(row, step) => rest.onPlace(first(row), step)}
+      onPick={(row, step, again) => rest.onPick(first(row), step, again)}
       onSelect={row => rest.onSelect(first(row))}
       onToggle={row => rest.onToggle(first(row))}
     />
@@ -136,196 +149,139 @@ interface DifferenceProps extends MapProps {
   one: MapData;
   two: MapData;
   difference: Difference;
-  /** Of the statistic, and the span of the values of both runs. */
+  /** Of the statistic. */
   scale: Scale;
-  values: Domain | null;
 }
 
-export function DifferenceMap(props: DifferenceProps): JSX.Element {
-  const {one, two, difference, scale, values, ...rest} = props;
+export function DifferenceMap({one, two, difference, scale, ...rest}: DifferenceProps): JSX.Element {
   const {table} = difference;
   const {label, rows, colorOf} = rest;
   const over = useOther(two, one.run, rows, colorOf);
   const columns = useMemo(() => columnsByName(two.run), [two.run.layers]);
-  const tell = (of: Row, row: number): Told[] => {
-    const most = mostAlarmingCell(table, of.columns, row, row + 1, 'difference');
-    if (most === null) return [{label, words: 'not recorded in both'}];
-    const {name} = one.run.layers[most.column];
-    const where = of.columns.length > 1 ? ` in ${shortName(name, of.title)}` : '';
-    const [start, end] = [rowStart(table, row), table.last[row]];
-    const theirs = rowOf(two.table, end);
-    const column = columns.get(name);
-    const isThere = column !== undefined && theirs >= 0 && two.table.last[theirs] > start;
-    const words = isThere ? rowWords(two.table, [column], theirs, []) : 'not recorded';
-    return [
-      {label: 'Difference', words: comparedWords(table, most, scale) + where},
-      {label: one.run.name, words: rowWords(one.table, [most.column], row, [])},
-      {label: two.run.name, words},
-    ];
-  };
   return (
     <ProfiledMap
       {...rest}
       run={one.run}
       table={table}
       spikes={null}
-      tell={tell}
+      tell={(of, row) => tellDifference(one, two, columns, table, scale, of, row, label)}
       what={`${label}, ${one.run.name} against ${two.run.name}, of ${one.run.layers.length} layers`}
-      tree
+      labels="tree"
       profiled={one.table}
-      values={values}
       other={over}
     />
   );
 }
 
-interface ProfiledProps
-  extends
-    MapProps,
-    Pick<Parameters<typeof HeatMap>[0], 'run' | 'table' | 'spikes' | 'tell' | 'tree'> {
+/** What a cell differs by, and what it holds in the one run and in the other. */
+function tellDifference(
+  one: MapData,
+  two: MapData,
+  columns: ReadonlyMap<string, number>,
+  table: Table,
+  scale: Scale,
+  of: Row,
+  row: number,
+  label: string,
+): Told[] {
+  const most = mostAlarmingCell(table, of.columns, row, row + 1, 'difference');
+  if (most === null) return [{label, words: 'not recorded in both'}];
+  const {name} = one.run.layers[most.column];
+  const where = of.columns.length > 1 ? ` in ${shortName(name, of.title)}` : '';
+  const theirs = cellOf(two, columns.get(name), rowStart(table, row), table.last[row]);
+  const sides = [
+    {name: one.run.name, marks: marksWithin(one.table, most.column, row, row + 1)},
+    {name: two.run.name, marks: theirs.marks},
+  ] as const;
+  return [
+    {label: 'Difference', words: comparedWords(table, most, scale, sides) + where},
+    {label: one.run.name, words: rowWords(one.table, [most.column], row, [])},
+    {label: two.run.name, words: theirs.words},
+  ];
+}
+
+/** What the other run holds in the steps after `start` up to `end`: in words its last row there, the marks of all. */
+function cellOf(
+  {table}: MapData,
+  column: number | undefined,
+  start: number,
+  end: number,
+): {words: string; marks: number} {
+  const last = rowOf(table, end);
+  if (column === undefined || last < 0 || table.last[last] <= start)
+    return {words: 'not recorded', marks: 0};
+  const to = rowStart(table, last) < end ? last + 1 : last;
+  const marks = marksWithin(table, column, rowOf(table, start + 1), to);
+  return {words: rowWords(table, [column], last, []), marks};
+}
+
+type OfMap = Pick<Parameters<typeof HeatMap>[0], 'run' | 'table' | 'spikes' | 'tell' | 'labels'>;
+
+interface ProfiledProps extends MapProps, OfMap {
   what: string;
-  /** What the depth profile is of, with its span. */
+  /** What the depth profile is of. */
   profiled: Table;
-  values: Domain | null;
   other: OtherProfile | undefined;
 }
 
 /** A map with what happened above it, and how the statistic goes with depth beside it. */
 function ProfiledMap(props: ProfiledProps): JSX.Element {
-  const {run, rows, table, what, profiled, values, other, profile, onFinding, onStep, ...rest} =
-    props;
-  const profileRows = useMemo(() => rows.map(profileRow), [rows]);
-  // Where maps lie beside each other, both have the room, so that their rows do.
-  const quiet =
-    rest.room === 'stacked' &&
-    run.findings.length === 0 &&
-    run.restarts.length === 0 &&
-    profile === 0;
+  const {what, profile, cursor, rowCursor, step, usual} = props;
+  const of = useProfiled(props);
+  const at: ProfileStep = {cursor, step, usual};
+  const map = {...props, label: what};
+  if (profile === 0)
+    return <HeatMap {...map} above={quiet(props) ? undefined : layout => events(props, layout)} />;
   return (
     <HeatMap
-      {...rest}
-      run={run}
-      rows={rows}
-      table={table}
-      label={what}
-      above={
-        quiet
-          ? undefined
-          : layout => (
-              <>
-                <EventStrip
-                  layout={layout}
-                  findings={run.findings}
-                  restarts={run.restarts}
-                  onFinding={onFinding}
-                  onStep={onStep}
-                />
-                {profile > 0 && (
-                  <ProfileHead
-                    cursor={rest.cursor}
-                    selected={rest.step}
-                    table={profiled}
-                    width={profile}
-                  >
-                    <ProfileExport
-                      run={run}
-                      table={profiled}
-                      stepOf={() => stepShown(rest.cursor.step, rest.step, profiled)}
-                      rows={profileRows}
-                      domain={values}
-                      label={rest.label}
-                      statistic={rest.statistic}
-                      color={rest.colorOf(run)}
-                      other={other}
-                    />
-                  </ProfileHead>
-                )}
-              </>
-            )
-      }
-      beside={
-        profile === 0
-          ? undefined
-          : (layout, first, last) => (
-              <ProfileAtStep
-                cursor={rest.cursor}
-                selected={rest.step}
-                table={profiled}
-                rows={profileRows}
-                rowHeight={layout.rowHeight}
-                first={first}
-                last={last}
-                domain={values}
-                label={rest.label}
-                color={rest.colorOf(run)}
-                other={other}
-                width={profile}
-                dark={rest.dark}
-              />
-            )
-      }
-      besideAxis={profile === 0 ? null : <ProfileAxis domain={values} width={profile} />}
+      {...map}
+      above={layout => (
+        <>
+          {events(props, layout)}
+          <ProfileHead of={of} at={at} statistic={props.statistic} />
+        </>
+      )}
+      beside={({rowHeight}, first, last) => (
+        <ProfileLines
+          of={of}
+          at={at}
+          rowHeight={rowHeight}
+          first={first}
+          last={last}
+          rowCursor={rowCursor}
+        />
+      )}
+      besideAxis={<ProfileValues of={of} at={at} />}
     />
   );
+}
+
+/** Whether nothing stands above the map. Where maps lie beside each other, both have the room, so that their rows do. */
+function quiet({room, run}: ProfiledProps): boolean {
+  return room === 'stacked' && run.findings.length === 0 && run.restarts.length === 0;
+}
+
+function events({run, onFinding, onStep}: ProfiledProps, layout: Layout): JSX.Element {
+  return (
+    <EventStrip
+      layout={layout}
+      findings={run.findings}
+      restarts={run.restarts}
+      onFinding={onFinding}
+      onStep={onStep}
+    />
+  );
+}
+
+function useProfiled(props: ProfiledProps): Profiled {
+  const {run, rows, profiled, values, label, unit, colorOf, other, profile, dark} = props;
+  const lines = useMemo(() => rows.map(profileRow), [rows]);
+  const color = colorOf(run);
+  return {run, table: profiled, rows, lines, values, label, unit, color, other, width: profile, dark};
 }
 
 /** An open block leaves the profile to its rows. */
 function profileRow({columns, open, kind, leads, title}: Row): ProfileRow {
   const main = kind === 'variable' ? leads : open !== true;
   return {columns: open === true ? [] : columns, main, name: title};
-}
-
-interface ProfileProps {
-  cursor: Cursor;
-  selected: number | null;
-  table: Table;
-  rows: readonly ProfileRow[];
-  rowHeight: number;
-  first: number;
-  last: number;
-  domain: Domain | null;
-  label: string;
-  color: string;
-  other: OtherProfile | undefined;
-  width: number;
-  dark: boolean;
-}
-
-function ProfileAtStep({cursor, selected, ...rest}: ProfileProps): JSX.Element {
-  return <DepthProfile {...rest} step={useStep(cursor, selected, rest.table)} />;
-}
-
-function ProfileHead(
-  props: Pick<ProfileProps, 'cursor' | 'selected' | 'table' | 'width'> & {
-    children: ComponentChildren;
-  },
-): JSX.Element {
-  const {cursor, selected, table, width} = props;
-  const row = rowOf(table, useStep(cursor, selected, table));
-  return (
-    <div class="profile-head" style={{width: `${width}px`}}>
-      <span class="profile-name" aria-hidden="true">
-        at {stepWords(table.first[row], table.last[row])}
-      </span>
-      {props.children}
-    </div>
-  );
-}
-
-function useStep(cursor: Cursor, selected: number | null, table: Table): number {
-  return stepShown(useCursor(cursor), selected, table);
-}
-
-/** The step that is pointed at, else the selected one, else the last. */
-function stepShown(pointed: number | null, selected: number | null, {last}: Table): number {
-  return pointed ?? selected ?? last[last.length - 1];
-}
-
-function columnsByName({layers}: Run): Map<string, number> {
-  return new Map(layers.map(({name}, at) => [name, at]));
-}
-
-/** A layer's name within a row's block. */
-function shortName(name: string, title: string): string {
-  return name.startsWith(`${title}/`) ? name.slice(title.length + 1) : name;
 }

@@ -1,4 +1,4 @@
-/** Everything about the selected run: verdict, findings, heat map, loss, flight record, the selected layers' curves. */
+/** Everything about the selected run: verdict, findings, heat map, the selected layers' curves, loss, flight record. */
 
 import type {JSX} from 'preact';
 
@@ -32,9 +32,9 @@ export function RunPage({state, run, cursor, dispatch, link}: Props): JSX.Elemen
       <Verdict run={run} />
       <Findings state={state} run={run} dispatch={dispatch} />
       <HeatSection {...shared} run={run} />
+      <LayerCurves {...shared} />
       <StepCurves {...shared} />
       <FlightRecord {...shared} />
-      <LayerCurves {...shared} />
     </>
   );
 }

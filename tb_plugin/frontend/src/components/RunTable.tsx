@@ -1,7 +1,7 @@
 /** The overview: a row per run, sorted, filtered and pinned; which one the page is about, which ones curves compare. */
 
-import type {JSX} from 'preact';
-import {useMemo, useRef} from 'preact/hooks';
+import type {JSX, RefObject} from 'preact';
+import {useLayoutEffect, useMemo, useRef} from 'preact/hooks';
 
 import type {Run} from '../api.ts';
 import {firstBadStep} from '../findings.ts';
@@ -16,11 +16,12 @@ import {
   startedTitle,
   startedWords,
   tableRows,
+  verdictCounts,
   type Sort,
   type SortKey,
   type TableView,
 } from '../runtable.ts';
-import {Badge} from './Badge.tsx';
+import {Badge, Shape, verdictWord} from './Badge.tsx';
 import {Sparkline} from './Sparkline.tsx';
 
 interface Props {
@@ -47,11 +48,13 @@ export function RunTable(props: Props): JSX.Element {
   const actions = useActions(props);
   const among = (some: readonly Run[]): boolean => some.some(({name}) => name === selected);
   const hidden = among(runs) && !among(rows);
+  const room = useRef<HTMLDivElement>(null);
+  useScrolled(room, view, selected);
   const lastPinned = rows.findLast(({name}) => view.pinned.has(name))?.name;
   return (
     <section class="panel runs" aria-label="Runs">
       <Tools {...props} rows={rows} hidden={hidden} />
-      <div class="table-room">
+      <div class="table-room" ref={room}>
         <table>
           <Head sort={view.sort} onSort={onSort} />
           <tbody>
@@ -83,6 +86,26 @@ export function RunTable(props: Props): JSX.Element {
   );
 }
 
+/** Shows the top after another sorting or filter, and the selected row once there is another one. */
+function useScrolled(
+  room: RefObject<HTMLElement | null>,
+  {sort, filter}: TableView,
+  selected: string | null,
+): void {
+  useLayoutEffect(() => {
+    if (room.current !== null) room.current.scrollTop = 0;
+  }, [sort?.by, sort?.down, filter]);
+  useLayoutEffect(() => {
+    const row = room.current?.querySelector<HTMLElement>('tr.selected');
+    const head = room.current?.querySelector('thead');
+    if (room.current == null || row == null || head == null) return;
+    const above = row.offsetTop - head.clientHeight;
+    const below = row.offsetTop + row.offsetHeight - room.current.clientHeight;
+    if (room.current.scrollTop > above) room.current.scrollTop = above;
+    else if (room.current.scrollTop < below) room.current.scrollTop = below;
+  }, [selected]);
+}
+
 interface ToolsProps extends Props {
   rows: readonly Run[];
   /** Whether the selected run is filtered out. */
@@ -108,6 +131,14 @@ function Tools({runs, rows, selected, hidden, view, onShow, onFilter}: ToolsProp
         />
       </label>
       <span role="status">{countWords(rows.length, runs.length)}</span>
+      <span class="verdicts">
+        {verdictCounts(rows).map(([verdict, count]) => (
+          <span key={verdict} class={verdict}>
+            <Shape verdict={verdict} />
+            {formatStep(count)} {verdictWord(verdict)}
+          </span>
+        ))}
+      </span>
       <span class="draw" role="group" aria-label={`Curves of ${these}`}>
         Draw
         <button type="button" title={`Draw ${these} in the curves`} onClick={() => show(true)}>

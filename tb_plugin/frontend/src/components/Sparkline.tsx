@@ -18,6 +18,7 @@ interface Props {
 
 export function Sparkline({curve, color, words}: Props): JSX.Element {
   const {log, band, strips} = sparkline(curve, WIDTH, HEIGHT);
+  const point = pointOf(curve);
   return (
     <svg
       class="spark"
@@ -29,10 +30,29 @@ export function Sparkline({curve, color, words}: Props): JSX.Element {
       style={{color}}
     >
       <title>{`${words}${log ? ' (log scale)' : ''}`}</title>
-      <path class="band" d={band} vector-effect="non-scaling-stroke" />
+      {point === null ? (
+        <path class="band" d={band} vector-effect="non-scaling-stroke" />
+      ) : (
+        <path
+          class="point"
+          d={point}
+          stroke="currentColor"
+          stroke-width="6"
+          stroke-linecap="round"
+          vector-effect="non-scaling-stroke"
+        />
+      )}
       {strips.map(({x, width}) => (
         <rect key={x} x={x} width={width} height={STRIP} fill={MARKS.nan.color} />
       ))}
     </svg>
   );
+}
+
+/** The path of a dot, for a run of one loss alone; null for another. */
+function pointOf({high}: LossCurve): string | null {
+  const numbers = high.flatMap((value, index) => (value === null ? [] : [index]));
+  if (numbers.length !== 1) return null;
+  const x = ((numbers[0] + 0.5) * WIDTH) / high.length;
+  return `M${x} ${(STRIP + HEIGHT) / 2}h0`;
 }

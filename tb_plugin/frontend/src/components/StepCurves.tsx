@@ -1,12 +1,13 @@
 /** What a step has one number of: loss, learning rate and loss scale of the shown runs. */
 
 import type {JSX} from 'preact';
-import {useMemo} from 'preact/hooks';
+import {useEffect, useMemo, useRef} from 'preact/hooks';
 
 import {statisticUrl, type Scale} from '../api.ts';
+import {ownScale} from '../charts.ts';
 import type {Cursor} from '../cursor.ts';
-import {causeMarks, type Mark} from '../flight.ts';
-import {drawn, linesOf, smoothedDrawn, type Line} from '../lines.ts';
+import {causeMarks, NO_MARKS, type Mark} from '../flight.ts';
+import {columnsOf, drawn, linesOf, lossScale, smoothedDrawn, type Line} from '../lines.ts';
 import {allSteps, scaleOf, selectedRun} from '../selection.ts';
 import type {Action, State} from '../state.ts';
 import {Chart} from './Chart.tsx';
@@ -25,39 +26,54 @@ interface StepChart {
   name: string;
   title: string;
   description: string;
-  scale: Scale;
+  scaleIn: (state: State, lines: readonly Line[]) => Scale;
 }
+
+/** A rate that falls by less than this many powers of ten is seen as well on a linear scale. */
+const RATE_DECADES = 2;
 
 const LOSS: StepChart = {
   name: 'loss',
   title: 'Loss',
   description: 'The training loss of each recorded step',
-  scale: 'linear',
+  scaleIn: lossScale,
 };
 const LEARNING_RATE: StepChart = {
   name: 'learning_rate',
   title: 'Learning rate',
   description: 'The learning rate of each recorded step, before bias correction',
-  scale: 'linear',
+  scaleIn: (state, lines) =>
+    scaleOf(state, 'learning_rate', ownScale(columnsOf(lines), RATE_DECADES)),
 };
 const LOSS_SCALE: StepChart = {
   name: 'loss_scale',
   title: 'Loss scale',
   description:
     'What the loss is multiplied by, so that small gradients survive in half precision',
-  scale: 'log',
+  scaleIn: state => scaleOf(state, 'loss_scale', 'log'),
 };
-const NO_MARKS: readonly Mark[] = [];
 
 export function StepCurves(props: Props): JSX.Element | null {
   const {state} = props;
   const selected = selectedRun(state);
   const marks = useMemo(() => causeMarks(selected, null), [selected]);
+  const section = useRef<HTMLElement>(null);
+  const {jumps, layers} = state;
+  useEffect(() => {
+    // A finding of no layer is about the loss: it is in sight together with what there is room for of the heat map.
+    if (jumps > 0 && layers.length === 0)
+      section.current?.scrollIntoView({block: 'nearest', behavior: 'smooth'});
+  }, [jumps]);
   if (selected === null) return null;
   const lines = linesOf(state, run => statisticUrl(run.name, LOSS.name));
   const scaled = lines.some(({run}) => run.lossScaled);
   return (
-    <section class="panel steps" aria-label="Loss, learning rate and loss scale">
+    <section
+      ref={section}
+      class="panel steps"
+      aria-label="Loss, learning rate and loss scale"
+      data-testid="steps"
+    >
       <header class="panel-head">
         <h2>Training</h2>
         {lines.length > 1 && (
@@ -90,13 +106,16 @@ function StepCurve({
 }: Props & {chart: StepChart; marks: readonly Mark[]}): JSX.Element {
   const {name, title, description} = chart;
   const {smoothing} = state;
-  const scale = scaleOf(state, name, chart.scale);
   const lines = useSame(linesOf(state, run => statisticUrl(run.name, name)));
+  const scale = chart.scaleIn(state, lines);
   const raw = useMemo(
     () => drawn(lines, {name, low: null, high: null, scale}, () => [name]),
     [lines, name, scale],
   );
-  const charted = useMemo(() => smoothedDrawn(raw, smoothing), [raw, smoothing]);
+  const charted = useMemo(
+    () => smoothedDrawn(raw, smoothing, scale),
+    [raw, smoothing, scale],
+  );
   return (
     <Chart
       name={name}

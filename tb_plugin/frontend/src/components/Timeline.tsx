@@ -1,9 +1,10 @@
 /** The brush that all charts share: a run's whole loss, what was found in it, and the window of steps that is shown. */
 
 import type {JSX} from 'preact';
-import {useLayoutEffect, useMemo, useRef, useState} from 'preact/hooks';
+import {useEffect, useLayoutEffect, useMemo, useRef, useState} from 'preact/hooks';
 
 import type {Finding, Table} from '../api.ts';
+import type {Cursor} from '../cursor.ts';
 import {elide, formatNumber, formatStep} from '../format.ts';
 import {stepAt, stepMiddle, type Layout} from '../layout.ts';
 import {MARKS} from '../palette.ts';
@@ -21,7 +22,9 @@ import {
 } from '../timeline.ts';
 import {sameZoom, widthOf, type Zoom} from '../zoom.ts';
 import {EventStrip} from './EventStrip.tsx';
+import {useCursor} from './useCursor.ts';
 import {useGestures} from './useGestures.ts';
+import {usePixelRatio} from './usePixelRatio.ts';
 import {useWidth} from './useWidth.ts';
 
 interface Props {
@@ -32,9 +35,10 @@ interface Props {
   /** All its steps. */
   all: Zoom;
   zoom: Zoom | null;
-  /** The selected step, and the one under the pointer in any chart. */
+  /** The selected step. */
   step: number | null;
-  hovered: number | null;
+  /** Says the step under the pointer in any chart. */
+  cursor: Cursor;
   findings: readonly Finding[];
   restarts: readonly number[];
   color: string;
@@ -45,13 +49,15 @@ interface Props {
 }
 
 const CLICK_PIXELS = 5;
+/** A click waits so long for a second one, which makes it a double click. */
+const DOUBLE_MS = 300;
 /** How far from its edge a handle is taken hold of: fingers are less exact. */
 const REACH = 7;
 const TOUCH_REACH = 14;
 const NAME_LENGTH = 22;
 
 export function Timeline(props: Props): JSX.Element {
-  const {all, zoom, step, hovered, onZoom} = props;
+  const {all, zoom, step, onZoom} = props;
   const track = useRef<HTMLDivElement>(null);
   const width = useWidth(track);
   const layout = useMemo(
@@ -84,7 +90,6 @@ export function Timeline(props: Props): JSX.Element {
           class="track"
           onKeyDown={keyed}
           {...press}
-          onDblClick={() => onZoom(null)}
         >
           <canvas ref={canvas} role="img" aria-label={lossWords(props)} />
           {shown !== null && (
@@ -94,7 +99,7 @@ export function Timeline(props: Props): JSX.Element {
               <Slider grip="window" shown={shown} edges={edges} all={all} onZoom={onZoom} />
             </>
           )}
-          <StepLine kind="hovered" step={hovered} layout={layout} />
+          <HoverLine cursor={props.cursor} layout={layout} />
           <StepLine kind="selected" step={step} layout={layout} />
           <Slider grip="first" shown={shown} edges={edges} all={all} onZoom={onZoom} />
           <Slider grip="last" shown={shown} edges={edges} all={all} onZoom={onZoom} />
@@ -110,12 +115,13 @@ interface Brush {
   press: Record<
     'onPointerDown' | 'onPointerMove' | 'onPointerUp' | 'onPointerCancel',
     (event: PointerEvent) => void
-  >;
+  > & {onDblClick: () => void};
 }
 
 /**
  * Turns presses and drags into windows. A window that is moved or resized is told of at once; a new one when it is
- * drawn, for until then it is too narrow to be meant.
+ * drawn, for until then it is too narrow to be meant. A click selects a step when no second one makes it a double click,
+ * which shows all.
  */
 function useBrush(
   track: {current: HTMLElement | null},
@@ -123,11 +129,14 @@ function useBrush(
   layout: Layout,
 ): Brush {
   const drag = useRef<(Drag & {far: boolean}) | null>(null);
+  const clicked = useRef<number | undefined>(undefined);
+  useEffect(() => () => window.clearTimeout(clicked.current), []);
   const [drawn, setDrawn] = useState<Zoom | null>(null);
   const at = (event: PointerEvent): number =>
     event.clientX - (track.current?.getBoundingClientRect().left ?? 0);
   const start = (event: PointerEvent): void => {
     if (event.button !== 0 || layout.width === 0) return;
+    window.clearTimeout(clicked.current);
     track.current?.setPointerCapture(event.pointerId);
     const reach = event.pointerType === 'touch' ? TOUCH_REACH : REACH;
     const x = at(event);
@@ -151,7 +160,9 @@ function useBrush(
     const x = at(event);
     if (held.far) {
       if (held.grip === 'new') onZoom(dragged(held, x, all, layout));
-    } else if (held.grip === 'window' || held.grip === 'new') onStep(stepAt(layout, x));
+    } else if (held.grip === 'window' || held.grip === 'new') {
+      clicked.current = window.setTimeout(() => onStep(stepAt(layout, x)), DOUBLE_MS);
+    }
   };
   const cancel = (): void => {
     const held = drag.current;
@@ -164,6 +175,10 @@ function useBrush(
     onPointerMove: move,
     onPointerUp: release,
     onPointerCancel: cancel,
+    onDblClick: () => {
+      window.clearTimeout(clicked.current);
+      onZoom(null);
+    },
   };
   return {shown: drawn ?? zoom, press};
 }
@@ -177,7 +192,7 @@ function Range({
   all: Zoom;
   onZoom: Props['onZoom'];
 }): JSX.Element {
-  if (shown === null) return <span class="range">all {formatStep(widthOf(all))} steps</span>;
+  if (shown === null) return <span class="range">all steps: {windowWords(all)}</span>;
   return (
     <span class="range">
       {windowWords(shown)}
@@ -190,7 +205,7 @@ function Range({
 
 function windowWords({firstStep, lastStep}: Zoom): string {
   return firstStep === lastStep
-    ? `step ${formatStep(firstStep)}`
+    ? formatStep(firstStep)
     : `${formatStep(firstStep)}–${formatStep(lastStep)}`;
 }
 
@@ -255,6 +270,11 @@ function Slider({
   );
 }
 
+/** Alone follows the pointer: the brush around it stays as it is. */
+function HoverLine({cursor, layout}: {cursor: Cursor; layout: Layout}): JSX.Element | null {
+  return <StepLine kind="hovered" step={useCursor(cursor)} layout={layout} />;
+}
+
 function StepLine({
   kind,
   step,
@@ -283,17 +303,17 @@ function useSparkline(
   width: number,
 ): {current: HTMLCanvasElement | null} {
   const canvas = useRef<HTMLCanvasElement>(null);
+  const ratio = usePixelRatio();
   const {firstStep, lastStep} = all;
   useLayoutEffect(() => {
     const node = canvas.current;
     const context = node?.getContext('2d');
     if (node == null || context == null || width === 0) return;
-    const ratio = window.devicePixelRatio;
     node.width = Math.round(width * ratio);
     node.height = Math.round(node.clientHeight * ratio);
     if (loss === null) return;
-    drawLoss(context, sparkline(loss, {firstStep, lastStep}, node.width), color, dark);
-  }, [loss, firstStep, lastStep, color, dark, width]);
+    drawLoss(context, sparkline(loss, {firstStep, lastStep}, node.width), color, dark, ratio);
+  }, [loss, firstStep, lastStep, color, dark, width, ratio]);
   return canvas;
 }
 
@@ -304,8 +324,8 @@ function drawLoss(
   stretches: readonly LossStretch[],
   color: string,
   dark: boolean,
+  ratio: number,
 ): void {
-  const ratio = window.devicePixelRatio;
   const {height} = context.canvas;
   const room = height - 2 * (ODD_HEIGHT + 1) * ratio;
   // The lowest loss is a line above the ground, too.

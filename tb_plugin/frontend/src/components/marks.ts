@@ -6,7 +6,7 @@ import type {Severity} from '../api.ts';
 import type {StepAxis} from '../axis.ts';
 import type {ChartColors} from '../chartpicture.ts';
 import type {Reference} from '../charts.ts';
-import type {Curve, Span} from '../curves.ts';
+import {edgeOf, type Curve} from '../curves.ts';
 import type {Mark} from '../flight.ts';
 
 const STRIP = 4;
@@ -128,7 +128,7 @@ function restarted(
 /** So much of the plot's height may be covered by strips. */
 const MOST_STRIPS = 0.3;
 
-/** NaN and infinity as strips along the top, zero (on a log scale) along the bottom; each line has its own height. */
+/** NaN and infinity as strips along the top, zero and less (on a log scale) along the bottom; each line has its own height. */
 function drawStrips(
   {ctx, bbox}: uPlot,
   curves: readonly Curve[],
@@ -152,10 +152,6 @@ function drawStrips(
       ctx.fillRect(first - ratio, y, Math.max(3 * ratio, last - first + 2 * ratio), strip);
     }
   });
-}
-
-function edgeOf({gap}: Span): 'top' | 'bottom' {
-  return gap === 'zero' ? 'bottom' : 'top';
 }
 
 /** A line that stands on a triangle, in the colour of the finding's severity. */

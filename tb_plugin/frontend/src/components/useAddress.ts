@@ -31,10 +31,7 @@ export function useAddress(state: State, dispatch: (action: Action) => void): ()
       }),
     [dispatch],
   );
-  return useCallback(() => {
-    write();
-    return linkToView();
-  }, []);
+  return useCallback(() => linkToView(viewOf(latest.current)), []);
 }
 
 function same(one: View, other: View): boolean {

@@ -4,7 +4,7 @@ import type {RefObject} from 'preact';
 import {useEffect, useRef} from 'preact/hooks';
 
 import {stepAt, type Layout} from '../layout.ts';
-import {panned, sameZoom, scaled, widthOf, type Zoom} from '../zoom.ts';
+import {panned, sameZoom, scaled, turned, widthOf, type Rest, type Turn, type Zoom} from '../zoom.ts';
 
 interface Gestures {
   zoom: Zoom | null;
@@ -13,6 +13,8 @@ interface Gestures {
   /** The selected step, around which the keyboard zooms while it is in view. */
   step: number | null;
   onZoom: (zoom: Zoom | null) => void;
+  /** What Escape does where there is no zoom to leave. */
+  onEscape?: () => void;
 }
 
 const PAN_PART = 0.1;
@@ -31,22 +33,18 @@ export function useGestures(
   useEffect(() => {
     const node = plot.current;
     if (node === null) return;
-    // What has not moved the window by a step yet: a slow swipe over few steps adds up.
-    let turned = {pan: 0, scale: 0};
+    let left: Rest = {pan: 0, scale: 0, zoom: null};
     const wheel = (event: WheelEvent): void => {
       const {pan, scale} = turnOf(event);
       if (pan === 0 && scale === 0) return;
       event.preventDefault();
       const {zoom, all, layout, onZoom} = latest.current;
-      turned = {pan: turned.pan + pan, scale: turned.scale + scale};
+      if (layout.width === 0) return;
+      const turn = {pan: pan / layout.width, scale: scale * WHEEL_RATE};
       const x = event.clientX - node.getBoundingClientRect().left;
-      const next =
-        scale === 0
-          ? panned(zoom, all, turned.pan / layout.width)
-          : scaled(zoom, all, Math.exp(turned.scale * WHEEL_RATE), stepAt(layout, x));
-      if (sameZoom(next, zoom)) return;
-      turned = {pan: 0, scale: 0};
-      onZoom(next);
+      const {next, rest} = turned(left, turn, all, zoom, stepAt(layout, x));
+      left = rest;
+      if (!sameZoom(next, zoom)) onZoom(next);
     };
     // Not passive: the page around must neither scroll nor zoom, too.
     node.addEventListener('wheel', wheel, {passive: false});
@@ -54,7 +52,12 @@ export function useGestures(
   }, [plot]);
   return event => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const {zoom, onZoom} = latest.current;
+    const {zoom, onZoom, onEscape} = latest.current;
+    if (event.key === 'Escape' && zoom === null && onEscape !== undefined) {
+      event.preventDefault();
+      onEscape();
+      return;
+    }
     const next = afterKey(event.key, latest.current);
     if (next === undefined) return;
     event.preventDefault();
@@ -63,7 +66,7 @@ export function useGestures(
 }
 
 /** How far a wheel asks to pan or to zoom, in pixels; neither when it is to scroll. */
-function turnOf(event: WheelEvent): {pan: number; scale: number} {
+function turnOf(event: WheelEvent): Turn {
   const unit = event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? 1 : LINE_PIXELS;
   const {deltaX, deltaY} = event;
   if (event.ctrlKey || event.metaKey) return {pan: 0, scale: deltaY * unit};

@@ -1,15 +1,17 @@
 /** What the heat map shows of a run, from the tables that are there: the cells, the spikes, what failed. */
 
-import {useMemo} from 'preact/hooks';
+import {useMemo, useRef} from 'preact/hooks';
 
 import {statisticUrl, type Run, type Scale, type Table} from '../api.ts';
 import {differenceDomain, differenceTable} from '../difference.ts';
 import {errorOf, tableOf, wholeOf} from '../levels.ts';
-import {sharedDomain} from '../mapScale.ts';
+import {rowsWithin, sameDomain, sharedDomain} from '../mapScale.ts';
+import {columnsByName} from '../mapview.ts';
 import type {Domain} from '../scale.ts';
 import {peakUrl} from '../sources.ts';
 import {spikesOf, type Spikes} from '../spikes.ts';
 import type {State} from '../state.ts';
+import type {Zoom} from '../zoom.ts';
 
 export interface MapData {
   run: Run;
@@ -19,13 +21,20 @@ export interface MapData {
   table: Table;
   /** The peaks of the whole run; null without any. */
   peaks: Table | null;
+  /** The peaks in as much detail as there is of them. */
+  fine: Table | null;
   spikes: Spikes | null;
 }
 
-export interface Maps {
+interface Maps {
   data: MapData | null;
-  /** What could not be read, by its address. */
-  failed: {url: string; error: string} | null;
+  failed: Failed | null;
+}
+
+/** What could not be read, by its address. */
+export interface Failed {
+  url: string;
+  error: string;
 }
 
 type Source = Pick<State, 'tables' | 'statistic' | 'zoom'>;
@@ -48,8 +57,10 @@ export function useMapData(run: Run | null, {tables, statistic, zoom}: Source): 
   );
   const data = useMemo(
     () =>
-      run === null || whole === null || table === null ? null : {run, whole, table, peaks, spikes},
-    [run, whole, table, peaks, spikes],
+      run === null || whole === null || table === null
+        ? null
+        : {run, whole, table, peaks, fine, spikes},
+    [run, whole, table, peaks, fine, spikes],
   );
   const errors = [
     {url, error: errorOf(entry)},
@@ -65,8 +76,8 @@ function fitting(table: Table | null, columns: number | undefined): Table | null
   return table?.columns === columns ? table : null;
 }
 
-/** The span of the colours, over the whole runs, so that a zoom leaves them as they are. */
-export function useDomain(one: MapData | null, other: MapData | null, scale: Scale): Domain | null {
+/** The span of the values, over the whole runs, so that a zoom leaves it as it is. */
+export function useValues(one: MapData | null, other: MapData | null, scale: Scale): Domain | null {
   const tables = [one?.whole, one?.peaks, other?.whole, other?.peaks];
   return useMemo(
     () =>
@@ -78,6 +89,29 @@ export function useDomain(one: MapData | null, other: MapData | null, scale: Sca
   );
 }
 
+/** The span of what is in a window; null without one, and where nothing is in it. */
+export function useFitted(
+  one: MapData | null,
+  other: MapData | null,
+  scale: Scale,
+  window: Zoom | null,
+): Domain | null {
+  const tables = [one?.table, one?.fine, other?.table, other?.fine];
+  const domain = useMemo(() => {
+    if (window === null) return null;
+    const parts = tables.filter(table => table != null).map(table => rowsWithin(table, window));
+    return sharedDomain(parts, scale);
+  }, [...tables, scale, window]);
+  return useKept(domain);
+}
+
+/** The same object while nothing of it changes: another one has all cells coloured anew. */
+function useKept(domain: Domain | null): Domain | null {
+  const kept = useRef(domain);
+  if (!sameDomain(kept.current, domain)) kept.current = domain;
+  return kept.current;
+}
+
 export interface Difference {
   table: Table;
   domain: Domain | null;
@@ -86,17 +120,22 @@ export interface Difference {
 /** A linear scale's colours stay pale for differences below this part of the values' span. */
 const LEAST_PART = 0.05;
 
-/** What the one run is against the other; null while it is not wanted, or something of it is not there. */
+/**
+ * What the one run is against the other; null while it is not wanted, or something of it is not there.
+ *
+ * @param window what the colours fit; null for the whole runs.
+ */
 export function useDifference(
   one: MapData | null,
   other: MapData | null,
   wanted: boolean,
   scale: Scale,
   values: Domain | null,
+  window: Zoom | null,
 ): Difference | null {
   const [ones, others] = wanted ? [one, other] : [null, null];
   const columnOf = useMemo(() => {
-    const columns = new Map(others?.run.layers.map(({name}, at) => [name, at]));
+    const columns = columnsByName(others?.run ?? {layers: []});
     return ones?.run.layers.map(({name}) => columns.get(name) ?? -1) ?? [];
   }, [ones?.run.layers, others?.run.layers]);
   const whole = useTable(ones?.whole, others?.whole, columnOf, scale);
@@ -109,10 +148,20 @@ export function useDifference(
   );
   const least =
     scale === 'log' || values === null ? undefined : LEAST_PART * (values.high - values.low);
-  return useMemo(
-    () => (whole === null ? null : {table: part ?? whole, domain: differenceDomain(whole, least)}),
-    [whole, part, least],
+  const table = part ?? whole;
+  const all = useMemo(
+    () => (whole === null ? null : differenceDomain(whole, least)),
+    [whole, least],
   );
+  const inWindow = useMemo(
+    () =>
+      table === null || window === null
+        ? null
+        : differenceDomain(rowsWithin(table, window), least),
+    [table, window, least],
+  );
+  const domain = useKept(inWindow ?? all);
+  return useMemo(() => (table === null ? null : {table, domain}), [table, domain]);
 }
 
 function useTable(

@@ -4,7 +4,8 @@ import type {RefObject} from 'preact';
 import {useLayoutEffect, useMemo, useRef} from 'preact/hooks';
 
 import type {Table} from '../api.ts';
-import {crestHeight, rowY, type Layout} from '../layout.ts';
+import {crestHeight, rowY} from '../layout.ts';
+import {measured} from '../measures.ts';
 import {
   codesOf,
   paint,
@@ -12,15 +13,11 @@ import {
   type Codes,
   type Picture,
   type Scheme,
-  type Stretch,
 } from '../raster.ts';
 import type {Domain} from '../scale.ts';
 import type {Spikes} from '../spikes.ts';
 import type {Row} from '../tree.ts';
-
-export function devicePixels(width: number): number {
-  return Math.round(width * window.devicePixelRatio);
-}
+import type {Painted} from './usePointer.ts';
 
 /** What a map shows, its codes kept for the time that a zoom shows another table. */
 export function usePicture(
@@ -42,9 +39,7 @@ export function usePicture(
 /** Paints the rows `first` to `last` (exclusive), and marks the section as drawn. */
 export function usePainted(
   section: RefObject<HTMLElement | null>,
-  picture: Picture,
-  layout: Layout,
-  stretches: readonly Stretch[],
+  {picture, layout, ratio, stretches}: Painted,
   rows: readonly Row[],
   first: number,
   last: number,
@@ -56,8 +51,8 @@ export function usePainted(
     const context = node?.getContext('2d');
     if (node == null || context == null || layout.width === 0) return;
     const start = performance.now();
-    const width = devicePixels(layout.width);
-    const height = devicePixels(rowY(layout, last - first));
+    const width = Math.round(layout.width * ratio);
+    const height = Math.round(rowY(layout, last - first) * ratio);
     if (width === 0 || height === 0) return;
     if (node.width !== width) node.width = width;
     if (node.height !== height) node.height = height;
@@ -66,7 +61,6 @@ export function usePainted(
     const fits = kept?.width === width && kept.height === height;
     const into = fits ? kept : context.createImageData(width, height);
     image.current = into;
-    const ratio = window.devicePixelRatio;
     const {rowHeight} = layout;
     paint(
       new Uint32Array(into.data.buffer),
@@ -81,8 +75,8 @@ export function usePainted(
       rows.slice(first, last),
     );
     context.putImageData(into, 0, 0);
-    performance.measure('optimizer-health:paint', {start, end: performance.now()});
+    measured('optimizer-health:paint', start);
     if (section.current !== null) section.current.dataset.drawn = 'true';
-  }, [section, picture, layout, stretches, rows, first, last]);
+  }, [section, picture, layout, ratio, stretches, rows, first, last]);
   return canvas;
 }

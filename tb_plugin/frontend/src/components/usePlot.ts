@@ -7,6 +7,7 @@ import uPlot from 'uplot';
 import type {Scale} from '../api.ts';
 import type {StepAxis} from '../axis.ts';
 import type {Reference} from '../charts.ts';
+import type {Cursor} from '../cursor.ts';
 import type {Curve} from '../curves.ts';
 import type {Mark} from '../flight.ts';
 import {formatNumber, formatStep} from '../format.ts';
@@ -28,10 +29,10 @@ export interface Plotted {
   step: number | null;
   dark: boolean;
   height: number;
-  onStep: (step: number) => void;
+  /** Takes the recorded step under the pointer; null when that leaves. */
+  cursor: Cursor;
+  onStep: (step: number | null) => void;
   onZoom: (zoom: Zoom | null) => void;
-  /** The recorded step under the pointer; null when it leaves. */
-  onPoint: (step: number | null) => void;
 }
 
 interface Latest {
@@ -48,7 +49,9 @@ export function usePlot(
   const latest = useRef(plotted);
   latest.current = plotted;
   const plot = useRef<{made: uPlot; lines: string} | null>(null);
-  const lines = curves.map((curve, index) => lineKey(curve, banded(curves, wholes, index))).join();
+  const lines = curves
+    .map((curve, index) => lineKey(curve, banded(curves, wholes, index), isPoint(wholes[index])))
+    .join();
   useEffect(() => {
     if (box.current === null || width === 0 || lines === '') return;
     const made = new uPlot(options(latest, width), aligned(latest.current), box.current);
@@ -74,8 +77,13 @@ export function usePlot(
 }
 
 /** What of a line is fixed in a plot. */
-function lineKey({label, color, dash, width, raw}: Curve, band: boolean): string {
-  return [label, color, dash.join(' '), width, raw !== null, band].join('\n');
+function lineKey({label, color, dash, width, raw}: Curve, band: boolean, point: boolean): string {
+  return [label, color, dash.join(' '), width, raw !== null, band, point].join('\n');
+}
+
+/** Whether a line is one point alone. */
+function isPoint({values}: Curve): boolean {
+  return values.filter(value => value !== null).length === 1;
 }
 
 /** Whether a curve has a band here or elsewhere in its run. */
@@ -102,6 +110,7 @@ function aligned({curves, wholes, axis}: Plotted): uPlot.AlignedData {
 function options(latest: Latest, width: number): uPlot.Options {
   const {curves, wholes, scale, height} = latest.current;
   const color = pageColors();
+  const pointer = watchedPointer(latest);
   const style = {
     stroke: color.text,
     font: '11px Roboto, system-ui, sans-serif',
@@ -142,10 +151,11 @@ function options(latest: Latest, width: number): uPlot.Options {
       y: false,
       drag: {x: true, y: false, setScale: false},
       points: {show: false},
-      bind: {dblclick: () => () => (latest.current.onZoom(null), null)},
+      bind: {dblclick: () => () => (pointer.doubled(), null)},
     },
     hooks: {
-      ready: [plot => watchPointer(plot, latest)],
+      ready: [pointer.watch],
+      setScale: [pointer.rescaled],
       setSelect: [plot => zoomTo(plot, latest.current)],
       drawClear: [
         plot => {
@@ -162,12 +172,16 @@ function ticksOf({scale, range: [low, high]}: Plotted): number[] {
   return valueTicks({scale, low, high}, 5);
 }
 
-/** Of more lines bands are fainter, the edge and what is inside. */
+/** Of more lines bands are fainter, the edge and what is inside: all on each other must not hide the lines. */
 const BANDS = [
-  {most: 3, edge: 'b0', fill: '30'},
-  {most: 8, edge: '70', fill: '18'},
-  {most: Infinity, edge: '38', fill: '0c'},
+  {most: 1, edge: 'b0', fill: '30'},
+  {most: 3, edge: '90', fill: '1c'},
+  {most: Infinity, edge: '48', fill: '0b'},
 ];
+/** What was recorded, behind a smoothed line. */
+const FAINT = '48';
+/** The diameters of points that no line reaches. */
+const DOTS = {edge: 3, among: 5, alone: 9};
 
 function seriesOf(
   curves: readonly Curve[],
@@ -176,24 +190,33 @@ function seriesOf(
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
   const {edge, fill} = BANDS.find(({most}) => curves.length <= most) ?? BANDS[0];
-  const dots = (size: number): uPlot.Series.Points => ({show: true, size, filter: lonePoints});
+  const dots = (size: number, fill: string): uPlot.Series.Points => ({
+    show: true,
+    size,
+    fill,
+    filter: lonePoints,
+  });
   for (const [index, {label, color, dash, width, raw}] of curves.entries()) {
     if (banded(curves, wholes, index)) {
       const lower = series.length;
       series.push(
         {stroke: 'transparent', width: 0, points: {show: false}},
-        {stroke: `${color}${edge}`, width: 1, points: dots(3)},
+        {
+          stroke: `${color}${raw === null ? edge : FAINT}`,
+          width: 1,
+          points: dots(DOTS.edge, color),
+        },
       );
       bands.push({series: [lower + 1, lower], fill: `${color}${fill}`});
     }
-    if (raw !== null) series.push({stroke: `${color}48`, width: 1, points: {show: false}});
+    if (raw !== null) series.push({stroke: `${color}${FAINT}`, width: 1, points: {show: false}});
     series.push({
       label,
       stroke: color,
       width,
       dash: dash.map(length => length * devicePixelRatio),
       spanGaps: false,
-      points: dots(4),
+      points: dots(isPoint(wholes[index]) ? DOTS.alone : DOTS.among, color),
     });
   }
   return {series, bands};
@@ -226,23 +249,65 @@ function zoomTo(plot: uPlot, {axis, onZoom}: Plotted): void {
   if (width < 5) return;
   const [from, to] = [left, left + width].map(x => axis.stepAt(plot.posToVal(x, 'x')));
   const firstStep = Math.max(1, from);
+  plot.setSelect({left: 0, top: 0, width: 0, height: 0}, false);
   onZoom({firstStep, lastStep: Math.max(firstStep, to)});
 }
 
-/** Tells the recorded step under the pointer; a press that does not move picks it, one that moves zooms. */
-function watchPointer(plot: uPlot, latest: Latest): void {
-  const {over} = plot;
+/** What the pointer does in a plot. */
+interface Pointer {
+  watch: (plot: uPlot) => void;
+  /** The window moved below the pointer, which may rest. */
+  rescaled: (plot: uPlot, scale: string) => void;
+  doubled: () => void;
+}
+
+/** A press that moved so far is a drag. */
+const DRAG_PIXELS = 5;
+
+/** Tells the recorded step under the pointer; a press that does not move picks it or lets it go, two show all steps. */
+function watchedPointer(latest: Latest): Pointer {
   let pressed = 0;
-  const stepUnder = ({clientX}: MouseEvent): number | null => {
-    const index = plot.posToIdx(clientX - over.getBoundingClientRect().left);
-    const place = plot.data[0][index];
-    return place === undefined ? null : latest.current.axis.stepAt(place);
+  /** The step that was selected before a press, the first of two. */
+  let before: number | null = null;
+  let at: {clientX: number; told: number | null} | null = null;
+  const tell = (plot: uPlot, clientX: number): void => {
+    at = {clientX, told: stepUnder(plot, clientX, latest.current)};
+    latest.current.cursor.point(at.told);
   };
-  over.addEventListener('mousemove', event => latest.current.onPoint(stepUnder(event)));
-  over.addEventListener('mouseleave', () => latest.current.onPoint(null));
-  over.addEventListener('mousedown', event => (pressed = event.clientX));
-  over.addEventListener('click', event => {
-    const step = stepUnder(event);
-    if (step !== null && Math.abs(event.clientX - pressed) < 5) latest.current.onStep(step);
-  });
+  return {
+    watch: plot => {
+      const {over} = plot;
+      over.addEventListener('mousemove', ({clientX}) => tell(plot, clientX));
+      over.addEventListener('mouseleave', () => {
+        at = null;
+        latest.current.cursor.point(null);
+      });
+      over.addEventListener('mousedown', ({clientX, detail}) => {
+        pressed = clientX;
+        if (detail <= 1) before = latest.current.step;
+      });
+      over.addEventListener('click', ({clientX, detail}) => {
+        if (detail > 1 || Math.abs(clientX - pressed) >= DRAG_PIXELS) return;
+        const {step, onStep} = latest.current;
+        const under = stepUnder(plot, clientX, latest.current);
+        if (under !== null) onStep(under === step ? null : under);
+      });
+    },
+    rescaled: (plot, scale) => {
+      // Keys may have taken the step elsewhere since.
+      if (scale === 'x' && at !== null && at.told === latest.current.cursor.step)
+        tell(plot, at.clientX);
+    },
+    doubled: () => {
+      const {onStep, onZoom} = latest.current;
+      onStep(before);
+      onZoom(null);
+    },
+  };
+}
+
+/** The recorded step nearest to a place on the page. */
+function stepUnder(plot: uPlot, clientX: number, {axis}: Plotted): number | null {
+  const place = plot.data[0][plot.posToIdx(clientX - plot.over.getBoundingClientRect().left)];
+  return place === undefined ? null : axis.stepAt(place);
 }

@@ -1,7 +1,7 @@
 /** The keys of the heat map that move the selected place, and what a screen reader says of it. */
 
 import type {RefObject} from 'preact';
-import {useState} from 'preact/hooks';
+import {useEffect, useState} from 'preact/hooks';
 
 import {stepWords} from '../format.ts';
 import {scrolledTo, type Layout} from '../layout.ts';
@@ -14,11 +14,15 @@ type Asked = Pick<
   'rows' | 'table' | 'main' | 'step' | 'zoom' | 'all' | 'tell' | 'onPlace' | 'onZoom'
 >;
 
-interface PlotKeys {
+export interface PlotKeys {
   /** Whether the key meant something. */
   keyed: (event: KeyboardEvent) => boolean;
   /** What the last key led to. */
   said: string;
+  /** Whether the selected place is to be told for eyes, too: keys led to it. */
+  shows: boolean;
+  /** Tells it no more. */
+  hide: () => void;
 }
 
 /** The keys that move the selected place: a row up or down, with Shift a record to either side. */
@@ -30,11 +34,20 @@ export function usePlotKeys(
 ): PlotKeys {
   const {rows, table, main, step, zoom, all} = props;
   const [said, say] = useState('');
+  const [shows, setShows] = useState(false);
+  useEffect(() => {
+    if (!shows) return;
+    // What is told stands on the page: it would not go along.
+    const hide = (): void => setShows(false);
+    window.addEventListener('scroll', hide);
+    return () => window.removeEventListener('scroll', hide);
+  }, [shows]);
   const records = table.last.length;
   const here = rowOf(table, step ?? layout.high);
   const go = (mapRow: number, row: number): void => {
     const of = rows[mapRow];
     props.onPlace(of, table.last[row]);
+    setShows(true);
     const node = scroller.current;
     if (node !== null) node.scrollTop = scrolledTo(layout, mapRow, node.scrollTop, height);
     if (zoom !== null && !(layout.low < table.last[row] && table.last[row] <= layout.high)) {
@@ -57,6 +70,10 @@ export function usePlotKeys(
   };
   return {
     said,
+    shows,
+    hide: () => {
+      if (shows) setShows(false);
+    },
     keyed: event => {
       const done = keyed(event);
       if (done) event.preventDefault();

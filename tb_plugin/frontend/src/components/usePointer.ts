@@ -12,7 +12,7 @@ import type {Row} from '../tree.ts';
 import type {MapProps} from './HeatMap.tsx';
 
 /** Where the pointer is in the plot, and on the page. */
-export interface Pointer {
+interface Pointer {
   x: number;
   y: number;
   pageX: number;
@@ -45,25 +45,39 @@ interface Pointing {
   >;
 }
 
-type Asked = Pick<MapProps, 'rows' | 'table' | 'cursor' | 'onHover' | 'onPlace' | 'onZoom'>;
+/** What the map has under its pixels. */
+export interface Painted {
+  layout: Layout;
+  /** Device pixels of a CSS pixel. */
+  ratio: number;
+  stretches: readonly Stretch[];
+  picture: Picture;
+}
+
+type Asked = Pick<
+  MapProps,
+  'rows' | 'table' | 'step' | 'cursor' | 'rowCursor' | 'onPick' | 'onToggle' | 'onZoom'
+>;
 
 export function usePointer(
   plot: RefObject<HTMLElement | null>,
-  {rows, table, cursor, onHover, onPlace, onZoom}: Asked,
-  layout: Layout,
-  stretches: readonly Stretch[],
-  picture: Picture,
+  {rows, table, step, cursor, rowCursor, onPick, onToggle, onZoom}: Asked,
+  painted: Painted,
 ): Pointing {
   const [pointer, setPointer] = useState<Pointer | null>(null);
   const [start, setStart] = useState<number | null>(null);
-  const under = (where: Pointer): Cell => cellAt(where, layout, rows, table, stretches, picture);
+  const {layout} = painted;
+  const under = (where: Pointer): Cell | null => cellAt(where, painted, rows, table);
+  const forget = (): void => {
+    cursor.point(null);
+    rowCursor.point(null);
+  };
   const leave = (): void => {
     setPointer(null);
-    cursor.point(null);
-    onHover(null);
+    forget();
   };
   // A map that goes away is pointed at no more.
-  useEffect(() => () => cursor.point(null), [cursor]);
+  useEffect(() => forget, [cursor, rowCursor]);
 
   const press = (event: PointerEvent): void => {
     if (event.button !== 0) return;
@@ -73,31 +87,34 @@ export function usePointer(
   const move = (event: PointerEvent): void => {
     const where = placeOf(plot, event);
     setPointer(where);
-    if (start !== null || rows.length === 0) return;
-    const cell = under(where);
+    const cell = start === null ? under(where) : null;
+    if (cell === null) return;
     cursor.point(table.last[cell.row]);
-    onHover(cell.mapRow);
+    rowCursor.point(cell.mapRow);
+  };
+  const clicked = (event: PointerEvent, {of, row}: Cell): void => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) onToggle(of);
+    else onPick(of, table.last[row], step !== null && rowOf(table, step) === row);
   };
   const release = (event: PointerEvent): void => {
     const released = placeOf(plot, event);
-    const {x} = released;
+    const cell = under(released);
     setStart(null);
-    if (start === null || rows.length === 0) return;
-    if (Math.abs(x - start) < DRAG_PIXELS) {
-      const cell = under(released);
-      onPlace(cell.of, table.last[cell.row]);
-    } else {
-      const [from, to] = [Math.min(start, x), Math.max(start, x)].map(edge =>
-        rowOf(table, stepAt(layout, edge)),
-      );
-      onZoom({firstStep: rowStart(table, from) + 1, lastStep: table.last[to]});
+    if (start === null || cell === null) return;
+    if (Math.abs(released.x - start) < DRAG_PIXELS) {
+      clicked(event, cell);
+      return;
     }
+    const [from, to] = [start, released.x]
+      .sort((one, other) => one - other)
+      .map(edge => rowOf(table, stepAt(layout, edge)));
+    onZoom({firstStep: rowStart(table, from) + 1, lastStep: table.last[to]});
   };
 
   const drags = start !== null && pointer !== null && Math.abs(pointer.x - start) >= DRAG_PIXELS;
   return {
     pointer,
-    cell: start === null && pointer !== null && rows.length > 0 ? under(pointer) : null,
+    cell: start === null && pointer !== null ? under(pointer) : null,
     dragged: drags ? {from: Math.min(start, pointer.x), to: Math.max(start, pointer.x)} : null,
     leave,
     handlers: {
@@ -120,18 +137,17 @@ function placeOf(plot: RefObject<HTMLElement | null>, event: PointerEvent): Poin
   };
 }
 
-/** The cell under the pointer; of the table's rows that share its pixel, the one that shows. */
+/** The cell under the pointer; of the table's rows that share its pixel, the one that shows. Null without any cells. */
 function cellAt(
   {x, y}: Pointer,
-  layout: Layout,
+  {layout, ratio, stretches, picture}: Painted,
   rows: readonly Row[],
   table: Table,
-  stretches: readonly Stretch[],
-  picture: Picture,
-): Cell {
+): Cell | null {
+  if (rows.length === 0 || table.last.length === 0) return null;
   const mapRow = rowAt(layout, y);
   const of = rows[mapRow];
-  const pixel = Math.floor(x * window.devicePixelRatio);
+  const pixel = Math.floor(x * ratio);
   const under = stretches.find(({left, right}) => left <= pixel && pixel < right);
   if (under === undefined) return {mapRow, of, row: rowOf(table, stepAt(layout, x))};
   const crest = crestRow(picture, of.columns, under);

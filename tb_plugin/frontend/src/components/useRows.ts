@@ -1,6 +1,6 @@
 /** The heat map's rows: which blocks are open, and what is selected of them. */
 
-import {useEffect, useMemo} from 'preact/hooks';
+import {useEffect, useMemo, useRef} from 'preact/hooks';
 
 import type {Run} from '../api.ts';
 import type {Action, State} from '../state.ts';
@@ -32,10 +32,14 @@ export function useRows({layers}: Run, state: State, dispatch: (action: Action) 
   const width = useMemo(() => labelsWidth(rowsOf(layers, together, NONE)), [layers, together]);
   const blocks = useMemo(() => blocksOf(layers), [layers]);
   const picked = useMemo(() => chosenOf(rows, layers, selected), [rows, layers, selected]);
+  const jumped = useRef(jumps);
   useEffect(() => {
+    // Those from before this was on the page are over.
+    if (jumps === jumped.current) return;
+    jumped.current = jumps;
     // A jump to a layer opens the blocks that it is in.
     const around = selected.length === 1 ? blocksAround(layers, selected[0]) : [];
-    if (jumps === 0 || !around.some(key => collapsed.has(key))) return;
+    if (!around.some(key => collapsed.has(key))) return;
     const rest = [...collapsed].filter(key => !around.includes(key));
     dispatch({type: 'collapse', collapsed: new Set(rest)});
   }, [jumps]);

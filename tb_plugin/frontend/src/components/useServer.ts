@@ -3,11 +3,12 @@
 import {useEffect, useRef} from 'preact/hooks';
 
 import {fetchOverview, fetchTable, type Overview} from '../api.ts';
+import {reason} from '../format.ts';
 import {isVisible, tensorboardRuns, watchReload, watchVisible} from '../host.ts';
 import type {Ask} from '../levels.ts';
 import {mergedOverview, pollDelay} from '../overview.ts';
 import {startPoll, type Poll} from '../poll.ts';
-import {missingAsks} from '../sources.ts';
+import {missingAsks, neededSources} from '../sources.ts';
 import type {Action, State} from '../state.ts';
 
 type Dispatch = (action: Action) => void;
@@ -27,24 +28,43 @@ export function useRuns(dispatch: Dispatch): () => void {
 /** Asks for what changed since its last answer. */
 function asker(dispatch: Dispatch): () => Promise<number | null> {
   let held: Overview | null = null;
+  const ordered = orderAsker();
   return async () => {
     try {
-      const answer = await fetchOverview(held?.revision ?? null);
       const before = held;
-      held = mergedOverview(held, answer);
+      // TensorBoard's page is asked at the same time: the first look at the runs waits for both.
+      const first = before === null ? ordered() : null;
+      held = mergedOverview(before, await fetchOverview(before?.revision ?? null));
       if (held === null) return 0;
-      const order = sameRuns(held, before) ? [] : await tensorboardRuns();
+      const order = await (first ?? (sameRuns(held, before) ? [] : ordered()));
       dispatch({type: 'overview', overview: held, order});
       return pollDelay(held, false);
     } catch (error) {
-      dispatch({type: 'overview-failed', error: message(error)});
+      dispatch({type: 'overview-failed', error: reason(error)});
       return pollDelay(held, true);
     }
   };
 }
 
+/** A page that has not answered so often is none of TensorBoard's. */
+const TRIES = 3;
+
+/** Asks for the order of TensorBoard's runs. */
+function orderAsker(): () => Promise<readonly string[]> {
+  let unanswered = 0;
+  return async () => {
+    if (unanswered >= TRIES) return [];
+    const order = await tensorboardRuns();
+    unanswered = order.length > 0 ? 0 : unanswered + 1;
+    return order;
+  };
+}
+
 function sameRuns({runs}: Overview, before: Overview | null): boolean {
-  return runs.length === before?.runs.length && runs.every(({name}, at) => name === before.runs[at].name);
+  return (
+    runs.length === before?.runs.length &&
+    runs.every(({name}, at) => name === before.runs[at].name)
+  );
 }
 
 /** A zoom or pan goes on for a while: its details are asked for when it has rested for so long. */
@@ -55,7 +75,7 @@ const TOGETHER_MS = 30;
 
 /** Fetches the tables that the state misses; what is no longer wanted is broken off. */
 export function useTables(state: State, dispatch: Dispatch): void {
-  const running = useRef(new Map<string, AbortController>());
+  const running = useRef<Running>(new Map());
   const answered = useRef(together(dispatch));
   useEffect(() => {
     const start = (asks: readonly Ask[]): void => {
@@ -63,6 +83,7 @@ export function useTables(state: State, dispatch: Dispatch): void {
       dispatch({type: 'asked', asks});
       for (const ask of asks) fetchAsked(ask, running.current, answered.current);
     };
+    breakOff(running.current, new Set(neededSources(state).map(({url}) => url)));
     const asks = missingAsks(state);
     start(asks.filter(({level}) => level === 'whole'));
     const details = asks.filter(({level}) => level === 'detail');
@@ -70,6 +91,13 @@ export function useTables(state: State, dispatch: Dispatch): void {
     const timer = setTimeout(() => start(details), REST_MS);
     return () => clearTimeout(timer);
   }, [state]);
+}
+
+/** The questions on their way, by level and source. */
+type Running = Map<string, {ask: Ask; control: AbortController}>;
+
+function breakOff(running: Running, needed: ReadonlySet<string>): void {
+  for (const {ask, control} of running.values()) if (!needed.has(ask.key)) control.abort();
 }
 
 /** Hands actions on, all of a short while at once. */
@@ -86,19 +114,23 @@ function together(dispatch: Dispatch): Dispatch {
   };
 }
 
-function fetchAsked(ask: Ask, running: Map<string, AbortController>, dispatch: Dispatch): void {
+function fetchAsked(ask: Ask, running: Running, dispatch: Dispatch): void {
   const place = `${ask.level} ${ask.key}`;
-  running.get(place)?.abort();
+  running.get(place)?.control.abort();
   const control = new AbortController();
-  running.set(place, control);
-  fetchTable(ask.url, control.signal).then(
-    table => dispatch({type: 'received', ask, table}),
-    (error: unknown) => {
-      if (!control.signal.aborted) dispatch({type: 'failed', ask, error: message(error)});
-    },
-  );
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const mine = {ask, control};
+  running.set(place, mine);
+  fetchTable(ask.url, control.signal)
+    .then(
+      table => dispatch({type: 'received', ask, table}),
+      (error: unknown) =>
+        dispatch(
+          control.signal.aborted
+            ? {type: 'dropped', ask}
+            : {type: 'failed', ask, error: reason(error)},
+        ),
+    )
+    .finally(() => {
+      if (running.get(place) === mine) running.delete(place);
+    });
 }
