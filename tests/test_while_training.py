@@ -342,8 +342,9 @@ def on_a_terminal(command, columns=400):
     return [line.rstrip() for line in screen.display if line.strip()]
 
 
-@pytest.mark.parametrize("verbose", [0, 1, 2, "auto"])
-@pytest.mark.parametrize("stop_on", [(), "nonfinite"])
+@pytest.mark.parametrize(
+    ("verbose", "stop_on"), [(0, ()), (1, ()), (2, ()), ("auto", ()), (1, "nonfinite")]
+)
 def test_on_a_terminal_a_finding_has_a_line_of_its_own_and_the_bar_goes_on_below(
     tmp_path, verbose, stop_on
 ):

@@ -62,5 +62,5 @@ class Panel:
 
     def screenshot(self, name):
         OUTPUT.mkdir(exist_ok=True)
-        self.page.wait_for_timeout(500)  # charts draw in animation frames
+        self.page.wait_for_timeout(200)  # charts draw in animation frames
         self.page.screenshot(path=OUTPUT / f"{name}.png")

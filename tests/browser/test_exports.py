@@ -10,7 +10,7 @@ import pytest
 from panel import OUTPUT, Panel
 from PIL import Image
 
-from adamax_tb import read_runs
+from adamax_tb import diagnose, read_runs
 
 SVG = "{http://www.w3.org/2000/svg}"
 RUN = "exploding"
@@ -164,7 +164,7 @@ def test_the_depth_profile_is_exported_at_its_step(panel, runs):
     label = f"Gradient norm over depth of {RUN}"
     rows = rows_of(exported(panel, label, "CSV"))
     assert [row["layer"] for row in rows] == list(run.layers)
-    step = adamax_tb.diagnose(run)[0].first_step  # while nothing is selected
+    step = diagnose(run)[0].first_step  # while nothing is selected
     at = np.searchsorted(run.steps, step)
     assert {int(row["last_step"]) for row in rows} == {run.steps[at]}
     np.testing.assert_array_equal(numbers(rows, "high"), run.stat("gradient_norm")[at])

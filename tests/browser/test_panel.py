@@ -65,7 +65,7 @@ def test_a_run_in_training_grows_in_the_open_panel(chromium, serve, tmp_path):
     assert "10 steps" in row.inner_text()
     writer.write(np.arange(11, 31), healthy_stats(range(20)), {"loss": np.ones(20)})
     writer.flush()
-    panel.page.wait_for_timeout(4000)  # two reload intervals of the server
+    panel.page.wait_for_timeout(2500)  # two reload intervals of the server
     panel.page.locator("app-header-reload button, button.reload-button").first.click()
     panel.frame.locator("tr[data-run=live]", has_text="30 steps").wait_for(timeout=20_000)
     writer.close()

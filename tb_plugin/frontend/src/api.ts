@@ -56,7 +56,7 @@ export interface LossCurve {
 }
 
 /** Rows of a table stay valid, and are only added to at the end, while neither of these changes. */
-export interface Origin {
+interface Origin {
   /** The revision with which the run's layers came, which is new after a restart of the server, too. */
   origin: string;
   generation: number;
@@ -99,7 +99,7 @@ export interface Run extends Origin {
   notes: string[];
 }
 
-export interface RunError {
+interface RunError {
   run: string;
   error: string;
 }

@@ -18,7 +18,7 @@ export interface StepAxis {
   breaks: readonly Break[];
 }
 
-export interface Break {
+interface Break {
   from: number;
   to: number;
 }

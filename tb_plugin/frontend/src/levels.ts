@@ -19,7 +19,7 @@ export interface Source {
 }
 
 /** A table, and what it was asked for. */
-export interface Held {
+interface Held {
   table: Table;
   version: string;
   records: number;

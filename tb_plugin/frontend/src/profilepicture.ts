@@ -17,7 +17,7 @@ import {positions, valueTicks, type Domain} from './scale.ts';
 import {textWidth} from './svg.ts';
 
 /** One run's line. */
-export interface ProfileLine {
+interface ProfileLine {
   run: string;
   color: string;
   table: Table;

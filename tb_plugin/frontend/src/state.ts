@@ -2,7 +2,15 @@
 
 import type {Finding, Overview, Run, Scale, Table} from './api.ts';
 import {findingKey, statisticFor, worstRun} from './findings.ts';
-import {withAsk, withDrop, withFailure, withRetry, withTable, type Ask, type Entry} from './levels.ts';
+import {
+  withAsk,
+  withDrop,
+  withFailure,
+  withRetry,
+  withTable,
+  type Ask,
+  type Entry,
+} from './levels.ts';
 import {outOfHearing} from './muting.ts';
 import {unsettled} from './overview.ts';
 import type {Sort, TableView} from './runtable.ts';
@@ -104,7 +112,7 @@ export type Action =
   | {type: 'all-findings'; all: boolean};
 
 const MOST_SHOWN = 7;
-export const FIRST_STATISTIC = 'gradient_norm';
+const FIRST_STATISTIC = 'gradient_norm';
 /** Sources whose tables are kept though nothing shows them: what is looked at again is there at once. */
 const MOST_SPARE = 8;
 
