@@ -65,6 +65,19 @@ def test_a_link_that_is_opened_in_the_same_tab_is_followed(chromium, demo_addres
     assert panel.complaints == []
 
 
+def test_a_link_that_is_opened_before_the_address_follows_a_choice_is_followed(
+    chromium, demo_address
+):
+    panel = Panel(chromium, demo_address).wait()
+    for pause in (150, 190, 200, 210):  # the address follows 200 ms after a choice
+        link = f"#optimizer_health&{HASH}run=vanishing&{HASH}nth={pause}"  # another one each time
+        panel.select("healthy")
+        opened = f"new Promise(done => setTimeout(() => done(location.hash = '{link}'), {pause}))"
+        panel.page.evaluate(opened)
+        panel.drawn(run="vanishing")
+    assert panel.complaints == []
+
+
 def test_the_link_to_a_view_is_copied(chromium, demo_address):
     context = chromium.new_context()
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=demo_address)

@@ -136,17 +136,20 @@ export function readUrl(): Record<string, string> {
  * Keeps `values`, and nothing else of ours, in the address. Replaces the entry of the history, adds none. All at once,
  * not key by key through TensorBoard's `tf_storage`: browsers ignore a page that does this too often (Chromium after
  * 200 times in ten seconds). Call it when a gesture ends, not while it goes on.
+ *
+ * An address that somebody has just opened here stays: `watchUrl` is about to tell of it.
  */
 export function writeUrl(values: Readonly<Record<string, string>>): void {
   const {location, history} = addressed();
+  const held = (): string => canonical(valuesOf(location.hash));
+  if (held() !== known || canonical(values) === known) return;
   const hash = hashWith(location.hash, values);
-  known = canonical(valuesOf(hash));
-  if (hash === location.hash) return;
   try {
     history.replaceState(history.state, '', `${location.pathname}${location.search}${hash}`);
   } catch {
     // too often, or too long: the address keeps what it had
   }
+  known = held();
 }
 
 /** Calls `changed` when somebody went back, or opened another link here, and `readUrl` has other values than before. */

@@ -13,13 +13,9 @@ const REST_MS = 200;
 export function useAddress(state: State, dispatch: (action: Action) => void): () => string {
   const latest = useRef(state);
   latest.current = state;
-  const write = useCallback((): void => {
-    const view = viewOf(latest.current);
-    if (!same(view, readUrl())) writeUrl(view);
-  }, []);
   useEffect(() => {
     if (!state.touched) return;
-    const timer = setTimeout(write, REST_MS);
+    const timer = setTimeout(() => writeUrl(viewOf(latest.current)), REST_MS);
     return () => clearTimeout(timer);
   }, [state]);
   useEffect(
