@@ -1,7 +1,7 @@
 /** Findings that the user does not want to hear of any more. Pure. */
 
-import type {Finding, Overview, Run, Severity, Verdict} from './api.ts';
-import {findingKey} from './findings.ts';
+import type {Finding, Overview, Run, Verdict} from './api.ts';
+import {findingKey, RANKS} from './findings.ts';
 
 /** A run that is started again under the same name is another one: what was muted is told of it. */
 export function muteKey({name, started}: Pick<Run, 'name' | 'started'>, finding: Finding): string {
@@ -26,11 +26,10 @@ function withoutMuted(run: Run, muted: ReadonlySet<string>): Run {
   return {...run, findings, verdict: verdictOf(findings)};
 }
 
-const WORST_FIRST: readonly Severity[] = ['critical', 'warning', 'info'];
-
 /** The worst of the first causes that are left; a run is not healthy because nobody wants to hear of what it has. */
 function verdictOf(findings: readonly Finding[]): Verdict {
-  return (
-    WORST_FIRST.find(severity => findings.some(finding => finding.severity === severity)) ?? 'muted'
+  return findings.reduce<Verdict>(
+    (worst, {severity}) => (RANKS[severity] < RANKS[worst] ? severity : worst),
+    'muted',
   );
 }
