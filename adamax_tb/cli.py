@@ -1,14 +1,16 @@
 """The `adamax-tb` command.
 
 `demo` trains example runs, `check` says which layer is sick, `report` writes that and its pictures into a file that can
-be mailed, `export` writes the numbers. It only parses, prints and sets exit codes; the modules `demo`, `reader`,
-`rules`, `check`, `report` and `export` do the work.
+be mailed, `compare` says which optimizer did best, `export` writes the numbers. It only parses, prints and sets exit
+codes; the modules `demo`, `reader`, `rules`, `check`, `report`, `trials`, `comparison`, `compare` and `export` do the
+work.
 """
 
 import argparse
 import datetime
 import io
 import json
+import math
 import os
 import shutil
 import socket
@@ -103,13 +105,26 @@ def _parser() -> argparse.ArgumentParser:
         help="show and count only what still held at this step or later, such as the one a run was resumed at: a "
         "consequence that outlived its cause until then stands in its place",
     )
-    check.add_argument(
-        "--color",
-        choices=["auto", "always", "never"],
-        default="auto",
-        help="auto: on a terminal, unless NO_COLOR is set (default: %(default)s)",
-    )
+    _add_color_argument(check)
     check.set_defaults(run=_check)
+
+    compare = commands.add_parser(
+        "compare",
+        help="say which optimizer is best, from trials with several rates and seeds",
+        description="Trials are what adamax_tb.hparams.TrialWriter wrote, as examples/compare_optimizers.py does. Exit "
+        "code: 0 compared, 1 no trial ended with a finite loss, 2 there is none or one cannot be read (the others are "
+        "compared).",
+    )
+    compare.add_argument("logdir", metavar="LOGDIR", help="as given to tensorboard --logdir")
+    compare.add_argument("--json", action="store_true", help="print one JSON object")
+    compare.add_argument(
+        "--target",
+        type=_loss,
+        metavar="LOSS",
+        help="the held-out loss to count the steps to (default: the middle one of those that the optimizers reach)",
+    )
+    _add_color_argument(compare)
+    compare.set_defaults(run=_compare)
 
     report = commands.add_parser(
         "report",
@@ -156,6 +171,15 @@ def _add_run_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_color_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--color",
+        choices=["auto", "always", "never"],
+        default="auto",
+        help="auto: on a terminal, unless NO_COLOR is set (default: %(default)s)",
+    )
+
+
 class _PrintSchema(argparse.Action):
     """Prints the JSON Schema and exits, as --version does: no LOGDIR is needed."""
 
@@ -171,6 +195,16 @@ def _step(text: str) -> int:
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"must be a step, a whole number from 1 on, not {text!r}")
     return int(text)
+
+
+def _loss(text: str) -> float:
+    try:
+        loss = float(text)
+    except ValueError:
+        loss = math.nan
+    if not math.isfinite(loss):
+        raise argparse.ArgumentTypeError(f"must be a loss, a finite number, not {text!r}")
+    return loss
 
 
 def _port(text: str) -> int:
@@ -254,6 +288,45 @@ def _style(color: str) -> Style:
         width=max(40, shutil.get_terminal_size().columns) if terminal else None,
         color=color == "always" or (color == "auto" and terminal and not plain),
     )
+
+
+def _compare(args: argparse.Namespace) -> int:
+    from adamax_tb import compare
+    from adamax_tb.comparison import compared
+    from adamax_tb.trials import read_trials
+
+    with Progress(args.command) as progress:
+        trials, errors = read_trials(
+            args.logdir, lambda read, of: progress.say(f"{read} of {of} files of trials read")
+        )
+    if not any(trial.finished for trial in trials.values()) and not errors:
+        raise ValueError(
+            f"Argument `logdir`: no trial below {str(args.logdir)!r} is finished. examples/compare_optimizers.py makes "
+            "some, and can be given a model of your own; in a training of your own, adamax_tb.hparams.TrialWriter does."
+        )
+    critical: dict[str, bool] = {}
+    if trials:
+        try:
+            runs, unreadable = _scanned(args)
+        except (
+            ValueError
+        ):  # none was recorded by OptimizerHealth: they can be compared, if not judged
+            runs, unreadable = {}, {}
+        errors |= {name: error for name, error in unreadable.items() if name in trials}
+        runs = {name: run for name, run in runs.items() if name in trials}
+        critical = {name: worst(found) == "critical" for name, found in _judged(args, runs).items()}
+    code = UNREADABLE
+    if any(trial.finished for trial in trials.values()):
+        comparison = compared(trials.values(), critical, args.target)
+        if args.json:
+            content = compare.document(comparison, errors)
+            print(json.dumps(content, indent=2, allow_nan=False), flush=True)
+        else:
+            print(compare.in_words(comparison, _style(args.color)), flush=True)
+        finite = comparison.standings[0].learning_rate is not None
+        code = UNREADABLE if errors else HEALTHY if finite else FOUND
+    _tell(args, errors.values())
+    return code
 
 
 def _report(args: argparse.Namespace) -> int:
