@@ -1,15 +1,16 @@
-# make demo · make test · make lint · make bench · make diagnosis · make setup     (README says what they do)
+# make demo · make test · make lint · make ecosystem · make docs · make bench · make setup …     (README says what they do)
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+PEERS := $(VENV)/.peers
 PANEL_TEST := tb_plugin/frontend/test
 TOOLS := $(PANEL_TEST)/node_modules/.installed
 SERVE ?= 1
 PORT ?= 6006
 FRONTEND := $(shell find tb_plugin/frontend/src tb_plugin/frontend/*.json -type f 2>/dev/null)
 
-.PHONY: setup demo test lint bench diagnosis proto clean
+.PHONY: setup demo test ecosystem lint bench claims diagnosis docs dist compatibility proto clean
 
 setup: $(STAMP)
 
@@ -31,7 +32,17 @@ demo: $(STAMP)
 
 test: $(STAMP) $(TOOLS)
 	$(RUN) setup.py npm test
-	$(RUN) -m pytest -n 2 --dist worksteal
+	$(RUN) -m pytest -n 2 --dist worksteal --ignore tests/ecosystem
+
+# other backends, several processes, examples, the notebook, the documentation, releases: what runs long
+ecosystem: $(PEERS)
+	$(RUN) -m pytest -n 2 --dist loadfile tests/ecosystem
+
+# PyTorch without CUDA where the index has it, which is a tenth of the size
+$(PEERS): $(STAMP)
+	@$(RUN) -c 'import torch' 2>/dev/null || $(RUN) -m pip install --quiet 'torch==2.13.0+cpu' || $(RUN) -m pip install --quiet torch
+	$(RUN) -m pip install --quiet --editable '.[ecosystem]'
+	@touch $@
 
 lint: $(STAMP) $(TOOLS)
 	$(RUN) -m ruff check .
@@ -47,6 +58,23 @@ bench: $(STAMP)
 
 diagnosis: $(STAMP)
 	$(RUN) tests/diagnosis/evaluate.py
+
+claims: $(STAMP)
+	$(RUN) tests/bench/claims.py
+
+# the documentation as a static site, in build/site; any warning is an error
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+
+# what a package index gets, in dist
+dist: $(STAMP)
+	rm -rf dist
+	$(RUN) -m build --outdir dist
+	$(RUN) -m twine check --strict dist/*
+
+# the wheel beside the oldest and the newest versions that it allows; some minutes and 1.5 GB each
+compatibility: $(STAMP)
+	$(RUN) tests/compatibility/check.py
 
 # schema_pb2.py is generated; this old a compiler makes code that every protobuf from 4.25 on accepts
 proto:

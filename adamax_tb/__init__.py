@@ -1,11 +1,11 @@
 """adamax-tb: the optimizer-health panel of TensorBoard.
 
-`OptimizerHealth`, `record` and `AdaMax` are for training and need Keras; `read_runs` and `diagnose` need neither Keras
-nor TensorFlow. Each is imported when it is first asked for.
+`OptimizerHealth`, `record` and `AdaMax` are for training and need Keras; `HealthWriter`, for training without it,
+`read_runs` and `diagnose` need neither Keras nor TensorFlow. Each is imported when it is first asked for.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
@@ -13,6 +13,7 @@ _HOMES = {
     "AdaMax": "optimizer",
     "OptimizerHealth": "callback",
     "record": "loop",
+    "HealthWriter": "health_writer",
     "read_runs": "reader",
     "diagnose": "rules",
     "Finding": "rules",
@@ -21,10 +22,21 @@ _HOMES = {
 __all__ = [*_HOMES]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'adamax_tb' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"adamax_tb.{_HOMES[name]}"), name)
+if TYPE_CHECKING:  # type checkers and editors cannot follow `_HOMES`
+    from adamax_tb.callback import OptimizerHealth as OptimizerHealth
+    from adamax_tb.health_writer import HealthWriter as HealthWriter
+    from adamax_tb.loop import record as record
+    from adamax_tb.optimizer import AdaMax as AdaMax
+    from adamax_tb.reader import read_runs as read_runs
+    from adamax_tb.rules import Finding as Finding
+    from adamax_tb.rules import diagnose as diagnose
+    from adamax_tb.schema import Run as Run
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'adamax_tb' has no attribute {name!r}")
+        return getattr(importlib.import_module(f"adamax_tb.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -29,6 +29,7 @@ class Alerts:
     Attributes:
         history: takes the records.
         budget: of the time that judging may take.
+        standing: what the last judgement found, as far as it is sure; at the end of a training, all of it.
         stopped_by: the finding because of which the training is to end, None if it may go on.
     """
 
@@ -37,6 +38,7 @@ class Alerts:
         self._end_line = end_line
         self.history = History()
         self.budget = Budget()
+        self.standing: list[Finding] = []
         self.stopped_by: Finding | None = None
         self._watch = Watch()
         self._start = self._judged = 0  # update, and count of records
@@ -53,6 +55,11 @@ class Alerts:
             self._watch.pause()
             self.stopped_by = None
         self.budget.begin()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something to tell."""
+        return bool(self._news)
 
     def is_due(self, bad: bool, ended: bool) -> bool:
         """Tells whether to judge now.
@@ -86,6 +93,7 @@ class Alerts:
                 return False
         told = self._watch.told(findings, history.count, ended)
         self._news += told
+        self.standing = findings if ended else self._watch.standing
         if not ended and self.stopped_by is None:
             self._stopping = self._to_stop(told)
         notable = [f for f in told if f.severity == "critical"]

@@ -14,29 +14,23 @@ from typing import Any
 
 import keras
 
+from adamax_tb import interruption, replicas
+from adamax_tb.head import head_of
+from adamax_tb.recording import Recording
 from adamax_tb.rules import Finding
+from adamax_tb.settings import Settings, path_of, rule_names
 
+END_OF_DATA: tuple[type[BaseException], ...] = (StopIteration,)
+ON_JAX = keras.backend.backend() == "jax"
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
-    from adamax_tb import interruption
-    from adamax_tb.head import head_of
-    from adamax_tb.recording import Recording
-    from adamax_tb.settings import Settings, path_of, rule_names
+    END_OF_DATA = (StopIteration, tf.errors.OutOfRangeError)
 
-#: On a GPU a step returns before it is done: to time one, the host must wait for it. It does so for the first records
-#: of a training and then for every so many.
+#: On a GPU, and on JAX, a step returns before it is done: to time one, the host must wait for it. It does so for the
+#: first records of a training and then for every so many.
 PROBED_FIRST = 8
 PROBED_EVERY = 16
-
-
-def require_tensorflow(what: str) -> None:
-    """Raises a ValueError that says `what` needs it if Keras does not run on TensorFlow."""
-    if keras.backend.backend() != "tensorflow":
-        raise ValueError(
-            f"{what} needs Keras on TensorFlow; it runs on {keras.backend.backend()}. Set the environment variable "
-            "KERAS_BACKEND=tensorflow before Keras is imported."
-        )
 
 
 class OptimizerHealth(keras.callbacks.Callback):
@@ -60,6 +54,11 @@ class OptimizerHealth(keras.callbacks.Callback):
     Records reach the host every half second or 16 at a time: a NaN is told at the next record, or up to half a second
     after it.
 
+    Of several processes that train together the first one writes and tells; `stop_on` is left out of account there, and
+    `every="auto"` keeps to 10.
+
+    It records in `fit` on any backend of Keras that trains.
+
     Args:
         log_dir: Directory of this run, such as `"runs/first"`; made if missing. A directory that already holds a run
             is continued: a step recorded again replaces what followed it.
@@ -81,10 +80,14 @@ class OptimizerHealth(keras.callbacks.Callback):
             or one that led to one of these, is told, the flight record is written and `model.stop_training` is set:
             training ends after this batch, and `fit` returns. As with any callback that stops a `fit`, the validation
             of the epoch still runs. Another `fit` with this callback ends again if the finding holds then.
+        write_summaries: Whether to write for TensorBoard's own tabs, too: for Time Series and Scalars, at every record,
+            `optimizer/gradient_norm`, `optimizer/update_ratio`, `optimizer/learning_rate`, `optimizer/loss` and
+            `optimizer/verdict` (0, 1 for a warning, 2 for critical), and for Text `optimizer/findings`, whenever
+            something is told and when training ends.
 
     Raises:
-        ValueError: an argument is not what it must be, `log_dir` cannot be written, or Keras does not run on
-            TensorFlow; when `fit` starts: the model is not compiled.
+        ValueError: an argument is not what it must be, or `log_dir` cannot be written; when `fit` starts: the model is
+            not compiled.
     """
 
     def __init__(
@@ -96,11 +99,19 @@ class OptimizerHealth(keras.callbacks.Callback):
         optimizer: Any = None,
         on_finding: Callable[[Finding], Any] | None = None,
         stop_on: str | Collection[str] | None = None,
+        write_summaries: bool = False,
     ) -> None:
         super().__init__()
-        require_tensorflow("OptimizerHealth")
+        replicas.warn_of_fit()
+        self.async_safe = ON_JAX  # there nothing of ours waits for a batch's logs
         self._settings = Settings(
-            path_of(log_dir), every, overhead, variables, on_finding, rule_names(stop_on)
+            path_of(log_dir),
+            every,
+            overhead,
+            variables,
+            on_finding,
+            rule_names(stop_on),
+            write_summaries,
         )
         self._optimizer = optimizer
         self._recording: Any = None
@@ -110,6 +121,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._last_batch = -1
         self._probes = 0
         self._waits = self._bar_drawn = False
+        self._train_function: Any = None
         self._began = 0.0
 
     def set_model(self, model: Any) -> None:
@@ -124,14 +136,25 @@ class OptimizerHealth(keras.callbacks.Callback):
             raise ValueError(
                 "OptimizerHealth needs a compiled model: call `model.compile(optimizer=..., loss=...)` before `fit`."
             )
+        if ON_JAX:
+            self._check_watchable(model, optimizer)
         recorded = (optimizer, model.steps_per_execution)
         if self._recorded != recorded:  # else it still knows the updates after the last record
             self._recording = Recording(
                 optimizer, self._settings, model.steps_per_execution, end_line=self._end_line
             )
             self._recorded = recorded
+        if ON_JAX:
+            self._recording.recorder.model = model
         self._recording.start()
         model.train_function = None  # an earlier fit traced it without us
+
+    def _check_watchable(self, model: Any, optimizer: Any) -> None:
+        if optimizer is not getattr(model, "optimizer", None):
+            raise ValueError(
+                "Argument `optimizer` must be the one that the model was compiled with: on JAX `fit` keeps no other's "
+                f"state. Received: optimizer={optimizer!r}"
+            )
 
     def on_test_begin(self, logs: Any = None) -> None:
         """Stops watching when the callback was given to `evaluate`, not to `fit`."""
@@ -151,7 +174,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._recording.planned_step = 0
         with contextlib.suppress(Exception):  # of the user's own classes; a rule then knows less
             self._recording.head = head_of(self.model)
-        self._waits = bool(tf.config.list_logical_devices("GPU"))
+        self._waits = self._recording.recorder.is_ahead
         self.model.train_function = self._guarded(self.model.train_function)
         interruption.listen(self._recording.interrupted)
         atexit.register(self._at_exit)  # a fit that is interrupted never gets to on_train_end
@@ -167,12 +190,22 @@ class OptimizerHealth(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Starts the watch."""
+        if not ON_JAX:
+            self._begin_call()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Writes the records of the batches since the last call, if there are any."""
+        if not ON_JAX:
+            self._batches += batch - self._last_batch
+            self._last_batch = batch
+            self._end_call()
+
+    def _begin_call(self) -> None:
         if self._waits and self._probed():
             _ = self._recording.iterations
         self._began = time.perf_counter()
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Writes the records of the batches since the last call, if there are any."""
+    def _end_call(self) -> None:
         if not self._waits:
             ended = time.perf_counter()
         elif self._probed():
@@ -181,8 +214,6 @@ class OptimizerHealth(keras.callbacks.Callback):
         else:
             ended = 0.0
         recording = self._recording
-        self._batches += batch - self._last_batch
-        self._last_batch = batch
         accumulated = recording.recorder.optimizer.gradient_accumulation_steps or 1
         update = self._start + self._batches // accumulated
         every = recording.every
@@ -193,12 +224,14 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._update = update
         recording.look(update)
         if recording.alerts.stopped_by is not None:
-            self.model.stop_training = True
+            self._model.stop_training = True
         self._bar_drawn = True  # Keras's progress bar comes after us
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Notes that the progress bar ends its line."""
+        """Notes that the progress bar ends its line, and on JAX that the variables have their values again."""
         self._bar_drawn = False
+        if ON_JAX and self._training:
+            self._recording.recorder.state = None
 
     def on_train_end(self, logs: Any = None) -> None:
         """Writes what is left, closes the file and leaves the optimizer as it was."""
@@ -241,22 +274,50 @@ class OptimizerHealth(keras.callbacks.Callback):
         """Tells whether the host waits for this batch: one with a record, or the one before."""
         ahead = -self._update % self._recording.every
         wanted = self._probes < PROBED_FIRST or self._probes % PROBED_EVERY == 0
-        return wanted and ahead <= 2 * self.model.steps_per_execution
+        return wanted and ahead <= 2 * self._model.steps_per_execution
 
     def _guarded(self, train_function: Any) -> Any:
         """Returns `train_function`; when it raises, what happened before is written out first."""
 
-        def guarded(iterator: Any) -> Any:
+        def guarded(*arguments: Any) -> Any:
             try:
-                return train_function(iterator)
-            except (StopIteration, tf.errors.OutOfRangeError):
-                raise  # the data is at its end
+                return (self._on_jax if ON_JAX else train_function)(*arguments)
+            except END_OF_DATA:
+                raise
             except BaseException as error:
                 self._finish(interruption.reason_of(type(error)))
                 self.model.train_function = None
                 raise
 
+        self._train_function = train_function
         return guarded
+
+    def _on_jax(self, state: Any, iterator: Any) -> Any:
+        """Calls the training function where it takes the state and gives it back: between two calls it can be read.
+
+        `self.model` would put the state into the variables, every time.
+        """
+        recorder = self._recording.recorder
+        recorder.state = state[2]
+        self._begin_call()
+        logs, state = self._train_function(state, iterator)
+        recorder.state = state[2]
+        # as `fit` does next: a signal that was kept waiting may end it here
+        names = ("trainable", "non_trainable", "optimizer", "metrics")
+        self._model._jax_state = dict(zip([f"{n}_variables" for n in names], state, strict=True))
+        interruption.deliver()
+        self._batches += self._steps_of_call()
+        self._end_call()
+        return logs, state
+
+    def _steps_of_call(self) -> int:
+        """Returns how many batches the call took that has just ended: of an epoch's last one the rest."""
+        steps: int = self._model.steps_per_execution
+        planned = self.params.get("steps")
+        if planned:
+            steps = min(steps, planned - 1 - self._last_batch)
+        self._last_batch += steps
+        return max(steps, 1)
 
     def _at_exit(self) -> None:
         reason = interruption.reason_of(getattr(sys, "last_type", None) or Exception)
@@ -268,4 +329,8 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._training = False
         atexit.unregister(self._at_exit)
         interruption.leave(self._recording.interrupted)
+        if ON_JAX:  # the optimizer's variables have their values again
+            with contextlib.suppress(Exception):  # a step that failed took them
+                self.model.jax_state_sync()
+            self._recording.recorder.state = None
         self._recording.finish(reason)

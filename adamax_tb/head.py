@@ -32,6 +32,7 @@ def head_of(model: Any) -> Head | None:
         from_logits=config.get("from_logits") is True,
         activation=_activation(output),
         units=int(output.shape[-1] or 0) if output.shape else 0,
+        backend=keras.backend.backend(),
     )
 
 

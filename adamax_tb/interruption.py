@@ -55,9 +55,11 @@ def leave(say: Say) -> None:
 
 
 def deliver() -> None:
-    """Sends the signals again that came when somebody could not speak."""
-    while _postponed:
-        os.kill(os.getpid(), _postponed.pop())
+    """Sends the signals again that came when somebody could not speak; who still cannot has them kept waiting."""
+    waiting = [*_postponed]
+    _postponed.clear()
+    for number in waiting:
+        os.kill(os.getpid(), number)
 
 
 def _handle(number: int, frame: FrameType | None) -> None:

@@ -12,17 +12,23 @@ from typing import Any
 
 import keras
 
-from adamax_tb.callback import require_tensorflow
+from adamax_tb import interruption
+from adamax_tb.recording import Recording
 from adamax_tb.rules import Finding
-
-if keras.backend.backend() == "tensorflow":
-    from adamax_tb import interruption
-    from adamax_tb.recording import Recording
-    from adamax_tb.settings import Settings, path_of, rule_names
+from adamax_tb.settings import Settings, path_of, rule_names
 
 LOOK_S = 0.02
 #: So many updates may pass between two looks without a record being lost; records that are, are counted as thinned.
 UPDATES_PER_LOOK = 200
+
+
+def require_tensorflow(what: str) -> None:
+    """Raises a ValueError that says `what` needs it if Keras does not run on TensorFlow."""
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"{what} needs Keras on TensorFlow; it runs on {keras.backend.backend()}. Set the environment variable "
+            "KERAS_BACKEND=tensorflow before Keras is imported."
+        )
 
 
 class record:
@@ -47,6 +53,9 @@ class record:
     The loss is known only where the optimizer sees it: call `loss = recording.loss(loss)` in the step before the
     gradients are applied, or `optimizer.scale_loss(loss)`, as for mixed precision.
 
+    Of several processes that train together each must record; the first one writes and tells, and `stop_on` is left out
+    of account.
+
     Args:
         optimizer: A Keras optimizer; or a compiled model, whose `optimizer` is meant and whose `train_on_batch` is then
             traced anew.
@@ -56,6 +65,7 @@ class record:
         on_finding: As `OptimizerHealth` has it; called by another thread than the loop's. What is no Exception, such as
             SystemExit, makes `should_stop` true and is raised at the end of the `with` block.
         stop_on: As `OptimizerHealth` has it, but that it makes `should_stop` true.
+        write_summaries: As `OptimizerHealth` has it.
 
     Raises:
         ValueError: an argument is not what it must be, or Keras does not run on TensorFlow.
@@ -69,6 +79,7 @@ class record:
         variables: str | None = None,
         on_finding: Callable[[Finding], Any] | None = None,
         stop_on: str | Collection[str] | None = None,
+        write_summaries: bool = False,
     ) -> None:
         require_tensorflow("`adamax_tb.record`")
         self._model = optimizer if isinstance(optimizer, keras.Model) else None
@@ -85,7 +96,13 @@ class record:
                 f"every={every!r}"
             )
         settings = Settings(
-            path_of(log_dir), every, 0.5, variables, on_finding, rule_names(stop_on)
+            path_of(log_dir),
+            every,
+            0.5,
+            variables,
+            on_finding,
+            rule_names(stop_on),
+            write_summaries,
         )
         self._recording = Recording(optimizer, settings, UPDATES_PER_LOOK, timed=False)
         self._done = threading.Event()

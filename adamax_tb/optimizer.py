@@ -19,8 +19,11 @@ if keras.backend.backend() == "tensorflow":
     from adamax_tb.rows import LazyRows, counted_once, widened
 else:
     tf = None
-
 from adamax_tb.restart import RestartClock, checked_period
+
+torch: Any = None
+if keras.backend.backend() == "torch":
+    import torch
 
 FUSED_DTYPES = ("float32", "float64")
 HALF_DTYPES = ("float16", "bfloat16")
@@ -250,7 +253,37 @@ class AdaMax(keras.optimizers.Adamax):
         if tf is None and self.restart_every is not None:
             clock, made = self.restart_clock, self.iterations
             clock.clear_where(clock.is_due(made), self._states(), made)
+        if torch is not None and type(self).update_step is AdaMax.update_step:
+            grads, trainable_variables = self._rest(grads, trainable_variables, learning_rate)
         super()._backend_update_step(grads, trainable_variables, learning_rate)
+
+    def _rest(self, grads: Any, variables: Any, learning_rate: Any) -> tuple[Any, Any]:
+        """Updates on PyTorch all variables at once that can be; returns the gradients and variables of the others."""
+        numbers_only = all(
+            isinstance(x, numbers.Real) for x in (self.beta_1, self.beta_2, self.epsilon)
+        )
+        rest = list(range(len(variables)))
+        for dtype in FUSED_DTYPES if numbers_only and np.float32(self.epsilon) != 0 else ():
+            at = [i for i in rest if keras.backend.standardize_dtype(variables[i].dtype) == dtype]
+            if at:
+                chosen = [grads[i] for i in at], [variables[i] for i in at]
+                self._update_together(*chosen, ops.cast(learning_rate, dtype), dtype)
+            rest = [i for i in rest if i not in set(at)]
+        return [grads[i] for i in rest], [variables[i] for i in rest]
+
+    def _update_together(self, grads: Any, variables: Any, rate: Any, dtype: str) -> None:
+        """Updates variables of one type on PyTorch, whose operations take many arrays at once."""
+        indices = [self._get_variable_index(v) for v in variables]
+        states = variables, [self._m[i] for i in indices], [self._u[i] for i in indices]
+        w, m, u = ([x.value.detach() for x in kept] for kept in states)
+        rate = rate / ops.cast(self._bias_correction(), dtype)
+        with torch.no_grad():
+            torch._foreach_lerp_(m, grads, 1.0 - self.beta_1)
+            torch._foreach_mul_(u, self.beta_2)
+            torch._foreach_maximum_(u, torch._foreach_abs(grads))
+            update = torch._foreach_div(m, torch._foreach_add(u, self.epsilon))
+            torch._foreach_mul_(update, rate)
+            torch._foreach_sub_(w, update)
 
     def _clip_gradients(self, grads: Any) -> Any:
         clips = self.clipnorm or self.global_clipnorm or self.clipvalue
@@ -311,7 +344,7 @@ class AdaMax(keras.optimizers.Adamax):
                 gradient = tf.convert_to_tensor(widened(gradient))  # sums the rows that repeat
             if self.rows is not None:
                 self.rows.settle_variable(index, m.value, u.value)
-            never_0 = not isinstance(self.epsilon, numbers.Real) or self.epsilon != 0
+            never_0 = not isinstance(self.epsilon, numbers.Real) or np.float32(self.epsilon) != 0
             if native.dtype.name in FUSED_DTYPES and never_0:
                 self._update_fused(gradient, (native, m.value, u.value), learning_rate, correction)
                 return

@@ -32,6 +32,7 @@ SUBJECTS = {
     "frozen-layer": ("update_ratio", "gradient_norm"),
     "untouched-rows": ("u_zeros", "v_zeros", "gradient_zeros"),
     "not-learning": ("gradient_norm", "update_ratio"),
+    "replicas-disagree": ("replica_spread", "replica_gradient_spread"),
 }
 
 _STATISTICS = {statistic.name: statistic for statistic in STATS}

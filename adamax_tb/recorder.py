@@ -1,22 +1,13 @@
 """The device side of a record: watches an optimizer's updates and keeps their statistics in one device buffer.
 
 It reads nothing back during a step and writes no file: `recording` drains it.
-
-The buffer is one float32 matrix of `layers + len(HEADER)` columns, the header last:
-
-    rows 0 … ring-1                 the sentinel: gradient norms of update t in row t % ring, every update
-    then BLOCK rows                 for each record slot: non-finite counts, then `stats.COLUMNS`
-
-`slots` records fit between two drains; as many more slots take updates off the regular steps, the first ones whose
-gradient or loss is not finite; on a GPU under XLA one more takes what nobody wants.
 """
 
-import re
+import threading
 import time
 import warnings
-import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -24,35 +15,24 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from adamax_tb import rows, stats
+from adamax_tb import hooks, rows, stats
 from adamax_tb.branch import compiled_by_xla, read, run_if
+from adamax_tb.buffer import BLOCK, Drain, Layout
+from adamax_tb.hooks import plain
+from adamax_tb.mirrors import Mirrors, local_copies
 from adamax_tb.optimizer import AdaMax
+from adamax_tb.reduction import Update, nonfinite_count
 from adamax_tb.schema import NOT_RECORDED
-from adamax_tb.sentinel import FLIGHT_STEPS, HEADER, STEP_MODULUS, Drained, Updates
+from adamax_tb.sentinel import HEADER, STEP_MODULUS, Drained
+from adamax_tb.settings import chosen
 from adamax_tb.slots import Kind, kinds_of
-from adamax_tb.stats import COLUMNS, Reducer, Tensor, Update
-
-BLOCK = 1 + len(COLUMNS)
-#: Records wait on the device until there are this many, or the buffer would hold more than so many numbers: a drain
-#: costs the host 1 ms, as much as a step of a small model.
-PENDING_RECORDS = 16
-BUFFER_ENTRIES = 2**20
-MOST_EVERY = 1000
-_HOOKS = ("_distributed_tf_update_step", "_clip_gradients", "scale_loss")
+from adamax_tb.stats import Reducer, Tensor
 
 
 def _row_count(optimizer: Any, index: int) -> rows.RowCount | None:
     """Returns the count of a variable that is updated row by row; None if all its rows are, always."""
     lazy = getattr(optimizer, "rows", None)
     return lazy.count(index) if isinstance(lazy, rows.LazyRows) else None
-
-
-#: What a loop of the user's traces is Python, too: AutoGraph need not read it.
-_plain: Callable[[Any], Any] = tf.autograph.experimental.do_not_convert
-
-
-#: Optimizer → who watches it.
-_WATCHING: "weakref.WeakKeyDictionary[Any, list[Recorder]]" = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +65,6 @@ class _Made:
             for weight, slots, counts in zip(self.weights, self.slots, self.counts, strict=True)
             for variable in (weight, *slots, *(counts or ()))
         ]
-
-
-class _Hook:
-    """A method of an optimizer's that is called in place of the class's, and the one of the instance's before it."""
-
-    def __init__(self, call: Callable[..., Any], inner: Any) -> None:
-        self._call, self.inner = call, inner
-
-    @_plain
-    def __call__(self, *arguments: Any) -> Any:
-        return self._call(*arguments)
 
 
 class Recorder:
@@ -136,65 +105,73 @@ class Recorder:
         self._watched: list[int] = []  # the optimizer's indices of `variables`
         self._ring = self._slots = 0
         self._traced: dict[Any, dict[Any, Any]] = {}
-        self._loss: Tensor = None
+        # replica, None: all of them → what gradients are taken of
+        self._losses: dict[int | None, Tensor] = {}
         self._unclipped: list[Tensor] | None = None
-        self._last_drained = 0
+        self._layout: Layout | None = None
+        self._drain: Drain | None = None
+        self._mirrors: Mirrors | None = None  # where this process has several replicas
+
+    @property
+    def hooked(self) -> list[tuple[Any, str]]:
+        """The methods that are hooked, as `hooks.Watcher` has it."""
+        names = ("_distributed_tf_update_step", "_clip_gradients")
+        return [*((self.optimizer, name) for name in names), (self.outer, "scale_loss")]
 
     @property
     def variables(self) -> list[Any]:
         """The L variables that are watched, in model order; none before the first update is traced."""
         return [self.optimizer._trainable_variables[i] for i in self._watched]
 
+    @property
+    def made(self) -> int:
+        """How many updates the optimizer has made; waits for those under way."""
+        # under a tf.distribute strategy it is one number per replica
+        return int(keras.ops.convert_to_tensor(self.optimizer.iterations).numpy())
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether a step returns before it is done: on a GPU."""
+        return self._gpu
+
+    @property
+    def readable(self) -> bool:
+        """Whether the buffer can be read now: always."""
+        return True
+
     def set_every(self, every: int) -> None:
         """Takes records at updates divisible by `every` from now on; what was recorded must have been drained."""
         if self.every == every:
             return
+        assert self._layout is not None
         self.every = every
         self._cadence.assign(every)
-        spare = tf.range(self._ring + self._slots * BLOCK, self._ring + 2 * self._slots * BLOCK)
+        spare = tf.range(self._layout.spare.start, self._layout.spare.stop)
         forgotten = tf.fill([self._slots * BLOCK, self.buffer.shape[1]], -1.0)
         self.buffer.scatter_update(tf.IndexedSlices(forgotten, spare))
 
     def attach(self) -> None:
         """Starts watching, beside others. The training function must be traced anew afterwards."""
-        watching = _WATCHING.setdefault(self.optimizer, [])
-        if self not in watching:
-            watching.append(self)
-            self._rewire()
+        hooks.attach(self)
 
     def detach(self) -> None:
         """Stops watching; when nobody watches any more, the optimizer is as it was."""
-        watching = _WATCHING.get(self.optimizer, [])
-        if self in watching:
-            watching.remove(self)
-            self._rewire()
+        hooks.detach(self)
 
-    def _rewire(self) -> None:
-        for name in _HOOKS:
-            owner = self.outer if name == "scale_loss" else self.optimizer
-            hook = owner.__dict__.pop(name, None)
-            while isinstance(hook, _Hook):
-                hook = hook.inner
-            if hook is not None:  # somebody else's
-                owner.__dict__[name] = hook
-            for recorder in _WATCHING[self.optimizer]:
-                before = owner.__dict__.get(name)
-                call = getattr(recorder, name)(getattr(owner, name))
-                owner.__dict__[name] = _Hook(call, before)
-
-    @_plain
+    @plain
     def take_loss(self, loss: Tensor) -> None:
-        """Keeps the loss of the update that comes next."""
-        self._loss = loss
+        """Keeps the loss of the update that comes next; of several replicas each one's."""
+        whole = tf.distribute.in_cross_replica_context()
+        self._losses[None if whole else _replica()] = loss
 
     # The hooks. Each gets the method it stands before and returns what is called in its place.
 
     def scale_loss(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Keeps the loss that the gradients are taken of."""
 
-        @_plain
+        @plain
         def scale_loss(loss: Tensor) -> Tensor:
-            self._loss = loss
+            self.take_loss(loss)
             return original(loss)
 
         return scale_loss
@@ -202,7 +179,7 @@ class Recorder:
     def _clip_gradients(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Keeps the gradients as they are before clipping, where they are clipped at all."""
 
-        @_plain
+        @plain
         def clip_gradients(grads: Sequence[Tensor]) -> Sequence[Tensor]:
             clipped = original(grads)
             self._unclipped = None if clipped is grads else list(grads)
@@ -213,7 +190,7 @@ class Recorder:
     def _distributed_tf_update_step(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """Observes each update after it was made: only here is the gradient the one applied, once per update."""
 
-        @_plain
+        @plain
         def update_step(distribution: Any, grads_and_vars: Any, learning_rate: Tensor) -> None:
             grads_and_vars = list(grads_and_vars)
             original(distribution, grads_and_vars, learning_rate)
@@ -226,22 +203,11 @@ class Recorder:
 
     def _create(self, distribution: Any) -> None:
         paths = [variable.path for variable in self.optimizer._trainable_variables]
-        watched = [i for i, path in enumerate(paths) if re.search(self._pattern or "", path)]
-        if not watched:
-            raise ValueError(
-                f"Argument `variables`: {self._pattern!r} is found in no variable's path. There are: "
-                f"{', '.join(paths[:5])}{', …' if len(paths) > 5 else ''}"
-            )
+        watched = chosen(paths, self._pattern)
         self._watched, self.kinds = watched, kinds_of(self.optimizer, watched)
-        columns = len(watched) + len(HEADER)
-        if self._adjustable:
-            self.most = max(self.every, min(MOST_EVERY, BUFFER_ENTRIES // columns))
-        self._slots = (
-            PENDING_RECORDS + self._steps_per_call // (1 if self._adjustable else self.every) + 2
-        )
-        room = max(0, BUFFER_ENTRIES // columns - self._slots * BLOCK)
-        waiting = min(PENDING_RECORDS * self.every, room)
-        self._ring = FLIGHT_STEPS + max(self.every, self.most) + self._steps_per_call + waiting
+        layout = Layout.of(len(watched), self.every, self._steps_per_call, self._adjustable)
+        self.most, self._ring, self._slots = layout.most, layout.ring, layout.slots
+        self._layout, self._drain = layout, Drain(layout)
         first = _first_replica(distribution)  # a strategy mirrors variables
 
         def variable(value: Any) -> Any:
@@ -249,14 +215,14 @@ class Recorder:
 
         if self._adjustable:
             self._cadence = variable(tf.constant(self.every, tf.int64))
-        height = self._ring + (2 * self._slots + self._gpu) * BLOCK
-        self.buffer = variable(tf.fill([height, columns], -1.0))
+        self.buffer = variable(tf.fill(layout.shape(unwanted=self._gpu), -1.0))
+        if local_copies(distribution) > 1:
+            self._mirrors = Mirrors(distribution, len(watched), layout.slots)
 
     @property
     def pending(self) -> int:
         """How many records may wait on the device."""
-        free = self._ring - FLIGHT_STEPS - self._steps_per_call
-        return max(1, min(PENDING_RECORDS, free // self.every))
+        return self._layout.pending(self.every) if self._layout is not None else 1
 
     def _observe(self, distribution: Any, grads_and_vars: list[Any], learning_rate: Tensor) -> None:
         with tf.init_scope():
@@ -272,7 +238,7 @@ class Recorder:
         self.present = np.isin(np.arange(len(self.kinds)), made.places)
         iterations = tf.cast(tf.convert_to_tensor(self.optimizer.iterations), tf.int64)
         learning_rate = tf.convert_to_tensor(first(learning_rate))
-        loss = self._reachable_loss()
+        loss = self._reachable_loss(distribution)
         norms = stats.norms([self._counted(g) for g in made.unclipped or made.gradients], reducer)
         seen = self._spread(norms, made.places) + self._header(
             first, iterations, learning_rate, loss
@@ -317,6 +283,10 @@ class Recorder:
             same = (tuple(made.places), by_row, made.unclipped is None, loss is None, xla)
             traced_before = self._traced.setdefault(same, {})
             run_if(regular | ~finite, record, inputs, traced_before=traced_before)
+        if self._mirrors is not None and not xla:
+            watched = self.variables
+            variables = [watched[place] for place in made.places]
+            self._mirrors.watch(regular, step, every, variables, made.places)
 
     def _made(self, first: Callable[[Any], Any], grads_and_vars: list[Any]) -> "_Made":
         """Returns the watched ones among the variables that the update under way changes."""
@@ -442,7 +412,7 @@ class Recorder:
         # counting costs a pass over every gradient: done only when a norm says so
         counts = run_if(
             ~finite,
-            lambda *g: tf.stack([stats.nonfinite_count(x) for x in g]),
+            lambda *g: tf.stack([nonfinite_count(x) for x in g]),
             [update.gradient for update in updates],
             otherwise=lambda *g: tf.zeros([len(g)]),
         )
@@ -457,12 +427,20 @@ class Recorder:
         found = dict(zip(places, values, strict=True))
         return [found.get(i, tf.zeros_like(values[0])) for i in range(len(self.kinds))]
 
-    def _reachable_loss(self) -> Tensor | None:
-        """Returns the () float32 loss of the update under way, None if it is not known."""
-        loss, self._loss = self._loss, None
-        if loss is None or not _reachable(loss):
+    def _reachable_loss(self, distribution: Any) -> Tensor | None:
+        """Returns the () float32 loss of the update under way, None if it is not known.
+
+        What replicas apply is the sum of their gradients, so it is the sum of their losses. Those of other processes
+        are taken to be as large as this one's: to ask for them would be a collective operation.
+        """
+        losses, self._losses = self._losses, {}
+        known = [x for x in losses.values() if x is not None and _reachable(x)]
+        if not known:
             return None
-        return tf.cast(loss if loss.shape.rank == 0 else tf.reduce_mean(loss), tf.float32)
+        means = [tf.cast(x if x.shape.rank == 0 else tf.reduce_mean(x), tf.float32) for x in known]
+        loss = means[0] if len(means) == 1 else tf.add_n(means)
+        others = distribution.num_replicas_in_sync // local_copies(distribution)
+        return loss * others if others > 1 and None not in losses else loss
 
     def _header(
         self,
@@ -510,15 +488,16 @@ class Recorder:
             watch(count)[1].numpy()
             return time.perf_counter() - start
 
-        seconds(1)  # traces
-        once, more = (min(seconds(times) for _ in range(3)) for times in (1, 4))
+        with tf.init_scope():
+            seconds(1)  # traces
+            once, more = (min(seconds(times) for _ in range(3)) for times in (1, 4))
         return max(0.0, more - once) / 3
 
     def forget(self, step: int) -> None:
         """Forgets all updates: the optimizer stands at `step` again, an earlier checkpoint was loaded."""
-        if self.buffer is not None:
+        if self._drain is not None:
             self.buffer.assign(tf.fill(self.buffer.shape, -1.0))
-            self._last_drained = min(self._last_drained, step)
+            self._drain.forget(step)
 
     def drain(self) -> Drained | None:
         """Brings what was recorded since the last drain to the host, in one transfer.
@@ -526,46 +505,25 @@ class Recorder:
         Returns:
             The updates and records, or None when no update was made yet.
         """
-        if self.buffer is None:
+        if self._drain is None:
             return None
-        buffer = self.buffer.numpy()
-        layers = buffer.shape[1] - len(HEADER)
-        sentinel = buffer[: self._ring]
-        blocks = buffer[self._ring : self._ring + 2 * self._slots * BLOCK].reshape(
-            2 * self._slots, BLOCK, -1
-        )
-        order, steps = self._in_order(sentinel[:, layers])
-        held = Updates(steps, sentinel[order, :layers], sentinel[order, layers:])
-        new = int(np.searchsorted(steps, self._last_drained, side="right"))
-        chosen, recorded = self._in_order(blocks[:, 0, layers])
-        # a loop of the user's goes on meanwhile: a record may be younger, or older, than the copy of the ring
-        new_record = np.isin(recorded, steps[new:])
-        chosen, recorded = chosen[new_record], recorded[new_record]
-        if recorded.size:  # updates after it count towards the next record's peak
-            self._last_drained = int(recorded[-1])
-        return Drained(
-            sentinel=held[new:],
-            held=held,
-            steps=recorded,
-            nonfinite=blocks[chosen, 0, :layers],
-            columns=blocks[chosen, 1:, :layers],
-        )
-
-    def _in_order(self, held: NDArray[np.float32]) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-        """Returns the rows whose `HEADER` step is `held`, in step order, and their steps. Unwritten rows have -1."""
-        (written,) = np.nonzero(held >= 0)
-        # no held step is as far from the last drained one as half the modulus
-        base = self._last_drained - STEP_MODULUS // 2
-        steps = held[written].astype(np.int64) + 1
-        steps = base + (steps - base) % STEP_MODULUS
-        order = np.argsort(steps, kind="stable")
-        return written[order], steps[order]
+        with tf.init_scope():  # a signal may come while a step is traced
+            drained = self._drain.drained(self.buffer.numpy())
+            if self._mirrors is None:
+                return drained
+            return replace(drained, copies=self._mirrors.norms(drained.steps))
 
 
 def _dense(gradient: Tensor) -> Tensor:
     if isinstance(gradient, tf.IndexedSlices):
         gradient = rows.widened(gradient)
     return tf.convert_to_tensor(gradient)  # of IndexedSlices, sums the rows that repeat
+
+
+def _replica() -> int:
+    """Returns the number of the replica whose step is under way."""
+    number = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+    return threading.get_ident() if number is None else int(number)  # each has a thread
 
 
 def _first_replica(distribution: Any) -> Callable[[Any], Any]:

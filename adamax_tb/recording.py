@@ -5,6 +5,8 @@ records, hands them to the writer and to `alerts`, watches for what must be kept
 budget. A fault of its own is reported once and leaves training going.
 """
 
+import dataclasses
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -12,16 +14,27 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from adamax_tb import interruption, schema, stats
+from adamax_tb import columns, interruption, replicas, scalars, schema
 from adamax_tb.alerts import Alerts
 from adamax_tb.overhead import CADENCES, Meter
-from adamax_tb.recorder import Recorder
 from adamax_tb.sentinel import FLIGHT_STEPS, Drained, Updates
 from adamax_tb.settings import Settings
-from adamax_tb.writer import EventWriter
+from adamax_tb.writer import EventWriter, python_records
+
+open_records: Any = python_records
+Recorder: Any
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    from adamax_tb.recorder import Recorder
+
+    open_records = tf.io.TFRecordWriter
+elif keras.backend.backend() == "jax":
+    from adamax_tb.jax_recorder import JaxRecorder as Recorder
+else:
+    from adamax_tb.torch_recorder import TorchRecorder as Recorder
 
 #: Records wait on the device so many seconds at most.
 DRAIN_S = 0.5
@@ -56,6 +69,9 @@ class Recording:
         timed: bool = True,
         end_line: Callable[[], None] = lambda: None,
     ) -> None:
+        self._replicas = replicas.of(getattr(optimizer, "inner_optimizer", optimizer))
+        if settings.stop_on and self._replicas.processes > 1:
+            settings = self._going_on(settings)
         self._settings = settings
         self._timed = timed
         self.alerts = Alerts(settings, end_line)
@@ -72,13 +88,26 @@ class Recording:
         self._writer: EventWriter | None = None
         self._failed = self._busy = self._ending = False
         self._learning_rate = 0.0
+        self._config: dict[str, Any] = {}
         self._watched = self._last_step = 0  # the last update looked at, and the last recorded
         self._having: dict[str, NDArray[np.bool_]] = {}  # statistic → (L,), which variables have it
         self._sound, self._recorded_bad = True, False
         self._judged: schema.LayerTable | None = None  # the same throughout a training
         self._flight: schema.Flight | None = None  # of the last time something was not finite
+        self._scalars: dict[str, NDArray[np.float32]] = {}  # tag → (R,), of the last records
+        self._level = 0.0  # the verdict, as a number
         self._drained_at = self._start = 0
         self._drained_s = self._adjusted_s = 0.0
+
+    def _going_on(self, settings: Settings) -> Settings:
+        """Returns `settings` without `stop_on`: processes that go on would wait forever for one that stops."""
+        if self._replicas.is_chief:
+            warnings.warn(
+                "Argument `stop_on` is left out of account: several processes train together, and only this one knows "
+                "of findings. If it stopped, the others would wait for it. `on_finding` is called here.",
+                stacklevel=3,
+            )
+        return dataclasses.replace(settings, stop_on=())
 
     @property
     def every(self) -> int:
@@ -88,7 +117,7 @@ class Recording:
     @property
     def iterations(self) -> int:
         """How many updates the optimizer has made; waits for those under way."""
-        return int(_host(self.recorder.optimizer.iterations))
+        return self.recorder.made
 
     def start(self) -> None:
         """Attaches to the optimizer. The training step must be traced after that."""
@@ -102,8 +131,12 @@ class Recording:
             self.recorder.forget(start)
             self._watched, self._flight = start, None
         self.alerts.begin(start)
+        self._replicas.begin()
         rate = float(_host(self.recorder.optimizer.learning_rate))
         self._learning_rate = float(f"{rate:.7g}")  # 0.001, not float32's 0.0010000000475
+        self._config = _config(
+            self.recorder.optimizer
+        )  # now: on JAX `fit` takes the variables' values away
         self._judged = None
         return start
 
@@ -124,7 +157,10 @@ class Recording:
             if first:
                 self.meter.spent()  # opening files and tracing is of the beginning, not of every step
             self._drained_at, self._drained_s = update, now
-            self._adjust(now)
+            try:
+                self._adjust(now)
+            except Exception as error:  # as in `drain`
+                self._fail(error)
             self._tell()
 
     def drain(self, reason: str | None = None) -> None:
@@ -133,24 +169,25 @@ class Recording:
             return
         self._busy = True
         try:
-            # a run that blows up is no fault of ours; a signal may come while a step is traced
-            with self.meter.host(), np.errstate(all="ignore"), tf.init_scope():
+            # a run that blows up is no fault of ours
+            with self.meter.host(), np.errstate(all="ignore"):
                 drained = self.recorder.drain()
                 if drained is not None:
                     self._take(drained, reason)
         except Exception as error:  # being watched must never harm a training run
-            self._failed = True
-            self.alerts.warn(f"stopped recording into {self._settings.log_dir}: {error!r}")
+            self._fail(error)
         finally:
             self._busy = False
-        interruption.deliver()
+        if not self._ending:
+            interruption.deliver()
 
     def interrupted(self, reason: str) -> bool:
         """Drains, with a flight record, and has all of it on the disk if that takes no longer than `LAST_WORD_S`.
 
-        Returns False, and does nothing, when a signal comes while it drains: the signal is sent again after that.
+        Returns False, and does nothing, when a signal comes while it drains, or on JAX while a step is made: the signal
+        is sent again after that.
         """
-        if self._busy:
+        if self._busy or not self.recorder.readable:
             return False
         self.drain(reason)
         self._flush()
@@ -160,6 +197,7 @@ class Recording:
         """Drains what is left, closes the file and detaches; with a `reason`, writes a flight record before."""
         self._ending = True
         self.drain(reason)
+        self._replicas.end()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -167,6 +205,7 @@ class Recording:
         self.alerts.end()
         self._ending = False
         self._tell()
+        interruption.deliver()  # last: it may end the process
 
     def _tell(self) -> None:
         self.alerts.tell(self._watched, self._flush)
@@ -176,9 +215,15 @@ class Recording:
         if self._writer is not None:
             self._writer.flush(LAST_WORD_S)
 
+    def _fail(self, error: Exception) -> None:
+        self._failed = True
+        self.alerts.warn(f"stopped recording into {self._settings.log_dir}: {error!r}")
+
     def _adjust(self, now: float) -> None:
         """Chooses the cadence that keeps to the budget, right after a drain."""
         if self._settings.every != "auto" or self._failed or now - self._adjusted_s < ADJUST_S:
+            return
+        if self._replicas.processes > 1:  # all of them must take records at the same steps
             return
         self._adjusted_s = now
         allowed = [x for x in CADENCES if self._densest <= x <= self.recorder.most]
@@ -188,6 +233,11 @@ class Recording:
 
     def _take(self, drained: Drained, reason: str | None) -> None:
         held = drained.held
+        if not self._replicas.is_chief:
+            self.meter.count(len(drained.sentinel.steps), len(drained.steps))
+            self._replicas.tell(drained)
+            self._watched = int(held.steps[-1]) if held.steps.size else self._watched
+            return
         if drained.steps.size:
             if self._writer is None:
                 self._open()
@@ -204,11 +254,13 @@ class Recording:
             self._judged = self._judged or self._table()
             if self.alerts.judge(self._judged, self._flight, self._ending):
                 self._write_flight(held, "critical finding", int(held.steps[-1]))
+        if self._settings.write_summaries:
+            self._write_summaries(drained.steps, int(held.steps[-1]))
 
     def _open(self) -> None:
         table = self._table()
         self._having = {name: self._variables_with(name) for name in table.statistics}
-        self._writer = EventWriter(self._settings.log_dir, table, open_records=tf.io.TFRecordWriter)
+        self._writer = EventWriter(self._settings.log_dir, table, open_records=open_records)
         if self._timed:
             self.meter.sentinel_s = self.recorder.sentinel_cost()
 
@@ -227,6 +279,24 @@ class Recording:
         self._recorded_bad = bool(bad[-1])
         self._writer.write(drained.steps, recorded, step_stats, critical=turned_bad)
         self.alerts.history.add(drained.steps, recorded, step_stats)
+        if self._settings.write_summaries:
+            sizes = [math.prod(v.shape) for v in recorder.variables]
+            self._scalars = scalars.record_scalars(recorded, step_stats, sizes)
+
+    def _write_summaries(self, steps: NDArray[np.int64], last_step: int) -> None:
+        """Writes what TensorBoard's own tabs show of the records of `steps`, judged by now, and of what is found."""
+        assert self._writer is not None
+        findings = self.alerts.standing
+        before, self._level = self._level, scalars.level(findings)
+        tag = schema.scalar_tag("verdict")
+        if len(steps):
+            levels = scalars.record_levels(steps, before, findings)
+            self._writer.write_scalars(steps, {**self._scalars, tag: levels})
+        elif self._level != before:
+            self._writer.write_scalars(np.array([last_step]), {tag: np.array([self._level])})
+        if self._ending or self.alerts.has_news:
+            text = scalars.findings_text(findings, last_step, self._ending)
+            self._writer.write_text(last_step, text)
 
     def _layer_stats(self, drained: Drained) -> dict[str, NDArray[Any]]:
         """Returns statistic → (R, L), of `schema.STATS`."""
@@ -235,7 +305,7 @@ class Recording:
         norms, windows = drained.sentinel.norms, drained.windows()
         peaks = np.stack([window.start + _peak_row(norms[window]) for window in windows])
         return {
-            **stats.finished(
+            **columns.finished(
                 recorder.optimizer,
                 recorder.kinds,
                 drained.columns,
@@ -247,6 +317,7 @@ class Recording:
             "gradient_norm": drained.records.norms,
             "gradient_norm_peak": np.take_along_axis(norms, peaks, axis=0),
             "gradient_norm_peak_step": drained.sentinel.steps[peaks],
+            **self._replicas.statistics(drained),
         }
 
     def _step_stats(
@@ -322,11 +393,13 @@ class Recording:
     def _variables_with(self, statistic: str) -> NDArray[np.bool_]:
         """Returns (L,), which of the watched variables have it."""
         (needs,) = (s.needs for s in schema.STATS if s.name == statistic)
-        return np.array([not needs or needs in kind.has for kind in self.recorder.kinds])
+        if not needs or needs in self._replicas.has:
+            return np.ones(len(self.recorder.kinds), np.bool_)
+        return np.array([needs in kind.has for kind in self.recorder.kinds])
 
     def _table(self) -> schema.LayerTable:
         recorder = self.recorder
-        config = _config(recorder.optimizer)
+        config = {**self._config}
         config["learning_rate"] = self._learning_rate
         if not config.get("use_ema"):
             config.pop("ema_momentum", None)
@@ -342,7 +415,7 @@ class Recording:
                 for v, name in zip(recorder.variables, names, strict=True)
             ],
             statistics=schema.recorded_statistics(
-                frozenset().union(*(kind.has for kind in recorder.kinds))
+                self._replicas.has.union(*(kind.has for kind in recorder.kinds))
             ),
             step_statistics=schema.STEP_STATS,
             optimizer=type(recorder.optimizer).__name__,
@@ -370,7 +443,9 @@ def _config(optimizer: Any) -> dict[str, Any]:
 
 def _host(value: Any) -> Any:
     """Returns a number of the optimizer, which under a tf.distribute strategy is one per replica."""
-    return keras.ops.convert_to_tensor(value).numpy()
+    tensor = keras.ops.convert_to_tensor(value)
+    on_tensorflow = keras.backend.backend() == "tensorflow"  # whose tensors NumPy warns of
+    return tensor.numpy() if on_tensorflow else keras.ops.convert_to_numpy(tensor)
 
 
 def _peak_row(values: NDArray[Any]) -> NDArray[np.intp]:

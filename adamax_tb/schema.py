@@ -18,10 +18,17 @@ from adamax_tb.schema_pb2 import Head, Layer, LayerTable
 
 if TYPE_CHECKING:
     import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["Head", "Layer", "LayerTable", "Run", "Statistic", "STATS", "STEP_STATS"]
 
 PLUGIN_NAME = "optimizer_health"
+#: Of the files' format; each layer table says its own. Every release reads the files of every version up to its own
+#: (tests/golden holds some of each), and refuses those of a newer one with the advice to upgrade. Statistics and step
+#: statistics may be added within a version: a table names those it has, and readers leave out what they do not know.
+#: The version grows with what an older reader would misread: another meaning of a tag or a name, another length of the
+#: vectors that no table describes (`FLIGHT_STEP_STATS`), a new one of `FLIGHT_REASONS`.
 VERSION = 1
 
 #: The value of an entry that was not recorded: a NaN whose payload no computation yields.
@@ -54,6 +61,8 @@ NEEDS: tuple[str, ...] = (
     "step size",  # a denominator of its own for each entry
     "saturation",  # a bound on an entry's update that is reached when all its gradients agree
     "memory",  # a state that fades when the gradient stays 0
+    "replicas",  # more than one copy of the weights, in this process or in others
+    "workers",  # other processes that train with it
 )
 
 _GRADIENT = "loss per weight"
@@ -290,6 +299,24 @@ STATS: tuple[Statistic, ...] = (
         "m fell below a millionth of u: about 130 updates at beta_1 = 0.9. Without u or v, that the unit's memory (m "
         "or momentum, else v) fell below a millionth of the layer's strongest unit's.",
     ),
+    Statistic(
+        "replica_spread",
+        "Replicas apart (weights)",
+        "ratio",
+        "linear",
+        "replicas",
+        "How far apart the replicas' copies of the weights are: (largest - smallest) / largest of their norms. 0 where "
+        "all is well. Between processes that of the latest record that was compared.",
+    ),
+    Statistic(
+        "replica_gradient_spread",
+        "Replicas apart (gradient)",
+        "ratio",
+        "linear",
+        "workers",
+        "How far apart the gradients are that the processes apply: (largest - smallest) / largest of their norms. 0 "
+        "where gradients are reduced over all of them.",
+    ),
 )
 
 #: One number per recorded step, in the order of the vector `STEP_TAG`.
@@ -325,12 +352,27 @@ STEP_TAG = f"{PLUGIN_NAME}/step"
 FLIGHT_TAG = f"{PLUGIN_NAME}/flight/gradient_norm"
 FLIGHT_STEP_TAG = f"{PLUGIN_NAME}/flight/step"
 
+#: One number per record for TensorBoard's own tabs, written where that is asked for: name → what the user reads there.
+SCALARS: dict[str, str] = {
+    "gradient_norm": "L2 norm of the gradient of all watched variables together, before clipping.",
+    "update_ratio": "L2 norm of the step's update over the L2 norm of the weights, of all watched variables together.",
+    "learning_rate": "Learning rate of the step.",
+    "loss": "Loss of the step's batch.",
+    "verdict": "As judged while training: 0 nothing found, 1 warning, 2 critical.",
+}
+FINDINGS_TAG = "optimizer/findings"
+
 _BY_NAME = {statistic.name: statistic for statistic in STATS}
 
 
 def statistic_tag(name: str) -> str:
     """Returns the tag under which the layer statistic `name` is stored."""
     return f"{PLUGIN_NAME}/{_BY_NAME[name].name}"
+
+
+def scalar_tag(name: str) -> str:
+    """Returns the tag under which TensorBoard's own tabs show `name`, one of `SCALARS`."""
+    return f"optimizer/{name}"
 
 
 def recorded_statistics(has: Collection[str]) -> tuple[str, ...]:
@@ -483,6 +525,44 @@ class Run:
         if per not in ("layer", "step"):
             raise ValueError(f"Argument `per`: must be 'layer' or 'step', not {per!r}.")
         return export.layer_frame(self) if per == "layer" else export.step_frame(self)
+
+    def plot(
+        self,
+        statistic: str = "gradient_norm",
+        *,
+        layers: str | Sequence[str] | None = None,
+        ax: "Axes | None" = None,
+        figure: "Figure | SubFigure | None" = None,
+    ) -> "Figure":
+        """Returns the run as a Matplotlib figure: verdict and findings, the loss, and a statistic of layers by step.
+
+            run.plot()  # in a notebook; elsewhere run.plot().savefig("run.png")
+            run.plot("u_mean", layers=r"dense_[12]/kernel$")
+
+        Findings are marked, with the same numbers as in the report, where they began. The loss and curves reach up to
+        the largest number of all updates, recorded in full or not; of gradient norms, so does the map. Long runs are
+        reduced to the pixels there are, nothing is sampled. NaN, infinities, 0 on a logarithmic scale and what was not
+        recorded have colours and patterns of their own.
+
+        Args:
+            statistic: one of `statistics`, as a heat map of layers and steps or, with `layers`, as curves; or one of
+                `STEP_STATS`, such as "learning_rate", as a curve.
+            layers: the name of a layer, a regular expression that is searched for in the names, or several names.
+            ax: draw only the map or the curves, and the verdict as their title, in these axes.
+            figure: draw in this figure or subfigure, which should be empty, such as `plt.figure(figsize=(6, 4))`. By
+                default a new one is made, of which pyplot does not know: nothing has to be closed, and `plt.show()`
+                shows only one that you gave.
+
+        Returns:
+            The figure drawn in.
+
+        Raises:
+            ImportError: there is no Matplotlib.
+            ValueError: the run has no such statistic or layer, or no record.
+        """
+        from adamax_tb import plot  # only when asked for: it knows this module
+
+        return plot.plot(self, statistic, layers, ax, figure)
 
     def until(self, count: int) -> "Run":
         """Returns the run as it was after its first `count` records."""

@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61\x64\x61max_tb/schema.proto\x12\tadamax_tb\"3\n\x05Layer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\r\n\x05\x64type\x18\x03 \x01(\t\"L\n\x04Head\x12\x0c\n\x04loss\x18\x01 \x01(\t\x12\x13\n\x0b\x66rom_logits\x18\x02 \x01(\x08\x12\x12\n\nactivation\x18\x03 \x01(\t\x12\r\n\x05units\x18\x04 \x01(\r\"\xc0\x02\n\nLayerTable\x12\x0f\n\x07version\x18\x01 \x01(\r\x12 \n\x06layers\x18\x02 \x03(\x0b\x32\x10.adamax_tb.Layer\x12\x12\n\nstatistics\x18\x03 \x03(\t\x12\x17\n\x0fstep_statistics\x18\x04 \x03(\t\x12\x11\n\toptimizer\x18\x05 \x01(\t\x12\x43\n\x0fhyperparameters\x18\x06 \x03(\x0b\x32*.adamax_tb.LayerTable.HyperparametersEntry\x12\r\n\x05\x65very\x18\x07 \x01(\r\x12\x14\n\x0cplanned_step\x18\x08 \x01(\x04\x12\x1d\n\x04head\x18\t \x01(\x0b\x32\x0f.adamax_tb.Head\x1a\x36\n\x14HyperparametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16\x61\x64\x61max_tb/schema.proto\x12\tadamax_tb\"3\n\x05Layer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05shape\x18\x02 \x03(\x03\x12\r\n\x05\x64type\x18\x03 \x01(\t\"]\n\x04Head\x12\x0c\n\x04loss\x18\x01 \x01(\t\x12\x13\n\x0b\x66rom_logits\x18\x02 \x01(\x08\x12\x12\n\nactivation\x18\x03 \x01(\t\x12\r\n\x05units\x18\x04 \x01(\r\x12\x0f\n\x07\x62\x61\x63kend\x18\x05 \x01(\t\"\xc0\x02\n\nLayerTable\x12\x0f\n\x07version\x18\x01 \x01(\r\x12 \n\x06layers\x18\x02 \x03(\x0b\x32\x10.adamax_tb.Layer\x12\x12\n\nstatistics\x18\x03 \x03(\t\x12\x17\n\x0fstep_statistics\x18\x04 \x03(\t\x12\x11\n\toptimizer\x18\x05 \x01(\t\x12\x43\n\x0fhyperparameters\x18\x06 \x03(\x0b\x32*.adamax_tb.LayerTable.HyperparametersEntry\x12\r\n\x05\x65very\x18\x07 \x01(\r\x12\x14\n\x0cplanned_step\x18\x08 \x01(\x04\x12\x1d\n\x04head\x18\t \x01(\x0b\x32\x0f.adamax_tb.Head\x1a\x36\n\x14HyperparametersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -26,9 +26,9 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_LAYER']._serialized_start=37
   _globals['_LAYER']._serialized_end=88
   _globals['_HEAD']._serialized_start=90
-  _globals['_HEAD']._serialized_end=166
-  _globals['_LAYERTABLE']._serialized_start=169
-  _globals['_LAYERTABLE']._serialized_end=489
-  _globals['_LAYERTABLE_HYPERPARAMETERSENTRY']._serialized_start=435
-  _globals['_LAYERTABLE_HYPERPARAMETERSENTRY']._serialized_end=489
+  _globals['_HEAD']._serialized_end=183
+  _globals['_LAYERTABLE']._serialized_start=186
+  _globals['_LAYERTABLE']._serialized_end=506
+  _globals['_LAYERTABLE_HYPERPARAMETERSENTRY']._serialized_start=452
+  _globals['_LAYERTABLE_HYPERPARAMETERSENTRY']._serialized_end=506
 # @@protoc_insertion_point(module_scope)

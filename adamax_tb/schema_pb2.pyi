@@ -16,16 +16,18 @@ class Layer(_message.Message):
     def __init__(self, name: _Optional[str] = ..., shape: _Optional[_Iterable[int]] = ..., dtype: _Optional[str] = ...) -> None: ...
 
 class Head(_message.Message):
-    __slots__ = ("loss", "from_logits", "activation", "units")
+    __slots__ = ("loss", "from_logits", "activation", "units", "backend")
     LOSS_FIELD_NUMBER: _ClassVar[int]
     FROM_LOGITS_FIELD_NUMBER: _ClassVar[int]
     ACTIVATION_FIELD_NUMBER: _ClassVar[int]
     UNITS_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_FIELD_NUMBER: _ClassVar[int]
     loss: str
     from_logits: bool
     activation: str
     units: int
-    def __init__(self, loss: _Optional[str] = ..., from_logits: bool = ..., activation: _Optional[str] = ..., units: _Optional[int] = ...) -> None: ...
+    backend: str
+    def __init__(self, loss: _Optional[str] = ..., from_logits: bool = ..., activation: _Optional[str] = ..., units: _Optional[int] = ..., backend: _Optional[str] = ...) -> None: ...
 
 class LayerTable(_message.Message):
     __slots__ = ("version", "layers", "statistics", "step_statistics", "optimizer", "hyperparameters", "every", "planned_step", "head")

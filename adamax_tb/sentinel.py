@@ -93,7 +93,8 @@ class Drained:
         held: all updates that the device still knows, at least `FLIGHT_STEPS` if so many were made.
         steps: (R,) int64, the recorded steps since the last drain, all of them in `sentinel`.
         nonfinite: (R, L) float32, counts.
-        columns: (R, len(stats.COLUMNS), L) float32.
+        columns: (R, len(columns.COLUMNS), L) float32.
+        copies: (K, R, L) float32, norms of the weights of each of this process's K replicas; None where it has one.
     """
 
     sentinel: Updates
@@ -101,6 +102,7 @@ class Drained:
     steps: NDArray[np.int64]
     nonfinite: NDArray[np.float32]
     columns: NDArray[np.float32]
+    copies: NDArray[np.float32] | None = None
 
     @property
     def records(self) -> Updates:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class Settings:
     variables: str | None
     on_finding: Callable[[Finding], Any] | None = None
     stop_on: tuple[str, ...] = ()
+    write_summaries: bool = False
 
     def __post_init__(self) -> None:
         every = self.every
@@ -54,6 +55,11 @@ class Settings:
                 "Argument `on_finding` must be a function that takes a finding, such as `print`. Received: "
                 f"on_finding={self.on_finding!r}"
             )
+        if not isinstance(self.write_summaries, (bool, np.bool_)):
+            raise ValueError(
+                "Argument `write_summaries` must be True or False. Received: "
+                f"write_summaries={self.write_summaries!r}"
+            )
         _check_writable(self.log_dir)
 
 
@@ -69,6 +75,21 @@ def path_of(log_dir: Any) -> str:
         raise ValueError(
             f"Argument `log_dir` must be a path. Received: log_dir={log_dir!r}"
         ) from error
+
+
+def chosen(paths: Sequence[str], variables: str | None) -> list[int]:
+    """Returns the places of those `paths` that hold the regular expression `variables` somewhere; None: of all.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = [i for i, path in enumerate(paths) if re.search(variables or "", path)]
+    if not found:
+        raise ValueError(
+            f"Argument `variables`: {variables!r} is found in no variable's path. There are: "
+            f"{', '.join(paths[:5])}{', …' if len(paths) > 5 else ''}"
+        )
+    return found
 
 
 def rule_names(stop_on: Any) -> tuple[str, ...]:
@@ -91,14 +112,16 @@ def rule_names(stop_on: Any) -> tuple[str, ...]:
 def _check_writable(log_dir: str) -> None:
     if "://" in log_dir:
         return  # a remote file system says so itself, when the file is opened
-    try:
-        os.makedirs(log_dir, exist_ok=True)
-        writable = os.access(log_dir, os.W_OK | os.X_OK)
-    except OSError as error:
+    there = os.path.abspath(log_dir)
+    # it is made with the first record, by the process that writes it
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
         raise ValueError(
-            f"Argument `log_dir` must be a directory that can be written. Received: log_dir={log_dir!r} ({error})"
-        ) from error
-    if not writable:
+            f"Argument `log_dir` must be a directory that can be written. Received: log_dir={log_dir!r} ({there} is no "
+            "directory)"
+        )
+    if not os.access(there, os.W_OK | os.X_OK):
         raise ValueError(
             f"Argument `log_dir` must be a directory that can be written. Received: log_dir={log_dir!r} (no permission)"
         )

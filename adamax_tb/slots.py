@@ -10,10 +10,10 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 from numpy.typing import NDArray
 
-Tensor = Any  # TensorFlow ships no types
+Tensor = Any  # the backend's; Keras ships no types
 Columns = dict[str, NDArray[np.float64]]
 
 
@@ -65,19 +65,19 @@ class Kind:
 
 def _reciprocal(scale: Tensor, epsilon: float) -> Tensor:
     if epsilon == 0:  # 0/0 := 0, as AdaMax has it
-        return tf.math.divide_no_nan(tf.ones_like(scale), scale)
-    return tf.math.reciprocal(scale + epsilon)
+        return ops.divide_no_nan(ops.ones_like(scale), scale)
+    return ops.reciprocal(scale + epsilon)
 
 
 def _rsqrt(variance: Tensor, epsilon: float) -> Tensor:
     """Returns 1 / sqrt(variance + epsilon), 0 where that is 1/0."""
     if epsilon == 0:
-        return _reciprocal(tf.sqrt(variance), 0.0)
-    return tf.math.rsqrt(variance + epsilon)
+        return _reciprocal(ops.sqrt(variance), 0.0)
+    return ops.rsqrt(variance + epsilon)
 
 
 def _first_slot_size(e: Entries, scale: Tensor) -> Tensor:
-    return tf.abs(e.slots[0])
+    return ops.abs(e.slots[0])
 
 
 def _bias_corrected(beta: Any, t: Any) -> Any:
@@ -97,7 +97,7 @@ _ADAMAX = Kind(
 
 
 def _root(slot: int) -> Callable[[Entries], Tensor]:
-    return lambda e: tf.sqrt(e.slots[slot])
+    return lambda e: ops.sqrt(e.slots[slot])
 
 
 _ADAM = Kind(
@@ -112,11 +112,11 @@ _ADAM = Kind(
 
 def _nadam_scalars(o: Any, lr: Tensor, t: Tensor) -> tuple[Tensor, ...]:
     """Returns the factors of m and of the gradient in Nadam's look-ahead, and the bias correction of sqrt(v)."""
-    t = tf.cast(t, tf.float32)
-    now, following = (float(o.beta_1) * (1 - 0.5 * tf.pow(0.96, power)) for power in (t, t + 1))
-    product = tf.cast(keras.ops.convert_to_tensor(o._u_product), tf.float32)
+    t = ops.cast(t, "float32")
+    now, following = (float(o.beta_1) * (1 - 0.5 * ops.power(0.96, power)) for power in (t, t + 1))
+    product = ops.cast(o._u_product, "float32")
     ahead = following / (1 - product * following)
-    return ahead, (1 - now) / (1 - product), tf.sqrt(1 - tf.pow(float(o.beta_2), t))
+    return ahead, (1 - now) / (1 - product), ops.sqrt(1 - ops.power(float(o.beta_2), t))
 
 
 _NADAM = Kind(
@@ -153,7 +153,7 @@ _LAMB = Kind(
     scale=_root(1),
     inverse=lambda e, scale: _reciprocal(scale / e.scalars[0], float(e.optimizer.epsilon)),
     direction=lambda e, inverse: e.slots[0] * inverse,
-    scalars=lambda o, lr, t: (tf.sqrt(1 - tf.pow(float(o.beta_2), tf.cast(t, tf.float32))),),
+    scalars=lambda o, lr, t: (ops.sqrt(1 - ops.power(float(o.beta_2), ops.cast(t, "float32"))),),
     correction=lambda o, t: 1 / _bias_corrected(o.beta_1, t),
     trust=_lamb_trust,
 )
@@ -184,7 +184,7 @@ _LION = Kind(
     frozenset({"m", "update", "memory"}),
     lambda o, i: (o._momentums[i],),
     # m before this update follows from m after it
-    direction=lambda e, inverse: tf.sign(
+    direction=lambda e, inverse: ops.sign(
         float(e.optimizer.beta_1)
         * (e.slots[0] - (1 - float(e.optimizer.beta_2)) * e.g)
         / float(e.optimizer.beta_2)
@@ -209,8 +209,8 @@ def _adadelta_inverse(e: Entries, scale: Tensor) -> Tensor:
     rho, epsilon = float(e.optimizer.rho), float(e.optimizer.epsilon)
     mean_square, mean_square_update = e.slots
     variance = mean_square + epsilon
-    own = (1 - rho) / rho * tf.square(e.g)
-    return tf.sqrt((mean_square_update / rho + epsilon) / (variance + own))
+    own = (1 - rho) / rho * ops.square(e.g)
+    return ops.sqrt((mean_square_update / rho + epsilon) / (variance + own))
 
 
 _ADADELTA = Kind(
@@ -233,7 +233,9 @@ def _rmsprop(optimizer: Any) -> Kind:
     def inverse(e: Entries, scale: Tensor) -> Tensor:
         mean_square, *average = e.slots[int(momentum) :]
         if average:
-            mean_square -= tf.square(average[0])
+            mean_square = mean_square - ops.square(
+                average[0]
+            )  # not in place: it is the optimizer's
         return _rsqrt(mean_square, float(e.optimizer.epsilon))
 
     has = {"v", "update", "step size", "memory", *(["momentum"] if momentum else [])}
@@ -276,7 +278,7 @@ def _sgd(optimizer: Any) -> Kind:
         frozenset({"momentum", "update", "memory"}),
         lambda o, i: (o.momentums[i],),
         direction=direction,
-        scalars=lambda o, lr, t: (tf.cast(lr, tf.float32),),
+        scalars=lambda o, lr, t: (ops.cast(lr, "float32"),),
         trust=_rate_in_the_direction,
         memory=_first_slot_size,
     )

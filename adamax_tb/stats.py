@@ -1,7 +1,7 @@
-"""Statistics of an optimizer's update: reduced on the device to raw columns, finished on the host.
+"""Statistics of an optimizer's updates on TensorFlow: reduced on the device to raw columns.
 
-It keeps no state and decides nothing: `recorder` says when, `slots` how an update is made, `schema` what the results
-are called.
+It keeps no state and decides nothing: `recorder` says when, `slots` how an update is made, `reduction` what is counted,
+and `columns` finishes it on the host.
 
 A record of a small model costs what its operations cost, not its numbers: variables of few entries are joined into one
 matrix whose rows belong to one variable each, reduced row by row, and their rows added up.
@@ -9,7 +9,6 @@ matrix whose rows belong to one variable each, reduced row by row, and their row
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from adamax_tb.branch import run_if
+from adamax_tb.columns import COLUMNS, MAXIMA, NORMS, SUMS
+from adamax_tb.reduction import Update, faded_units, fans, reduce_entries, unused_units
 from adamax_tb.slots import Entries, Kind
 
 try:
@@ -26,9 +27,6 @@ except ImportError:  # not public: without it the sums are right, and slower
 
 Tensor = Any  # TensorFlow ships no types
 
-#: A unit whose mean |m|/u is below this has had no gradient for ln(DEAD)/ln(beta_1) updates.
-DEAD = 1e-6
-
 #: On a CPU arrays are reduced in pieces of about this many entries: they stay in the cache, and TensorFlow takes them
 #: on one thread, without the 50 µs that waking the others costs.
 PIECE = 2**16
@@ -36,58 +34,10 @@ PIECE = 2**16
 #: So many pieces are reduced in one iteration of the loop over them, which is a call of a function.
 AT_ONCE = 8
 
-#: What `columns` returns, in order: norms, sums, maxima and the count of dead units.
-NORMS = ("weight_l2", "state_l2", "update_l2")
-SUMS = (
-    "gradient_nonzeros",
-    "scale_nonzeros",
-    "scale_sum",
-    "moved",
-    "inverse_sum",
-    "saturation_sum",
-    "descent",
-    "weight_product",
-)
-MAXIMA = ("gradient_max", "scale_max", "scale_min_negated", "update_max")
-COLUMNS = ("gradient_l2", *NORMS, *SUMS, *MAXIMA, "dead_units")
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """One variable's update, after it was made.
-
-    Attributes:
-        gradient: (*shape), dL/dw as it was applied.
-        norm: () float32, its L2 norm if that is known, else None.
-        weight: (*shape).
-        slots: the optimizer's state, each (*shape).
-        kind: how the optimizer works.
-        scalars: what `kind.scalars` returned.
-        touched: (rows,) bool, which rows of the first axis the update moved, if not all.
-    """
-
-    gradient: Tensor
-    norm: Tensor | None
-    weight: Tensor
-    slots: tuple[Tensor, ...]
-    kind: Kind
-    scalars: tuple[Tensor, ...] = ()
-    touched: Tensor | None = None
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The variable's shape."""
-        return tuple(self.weight.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of entries."""
-        return int(np.prod(self.shape))
-
 
 @dataclass(frozen=True, slots=True)
 class Reducer:
-    """How to reduce fast where the program runs.
+    """How to reduce fast where the program runs: a `reduction.Reducer`.
 
     Attributes:
         xla: whether the program is compiled by XLA.
@@ -163,11 +113,6 @@ class Reducer:
         return tf.matmul(tf.ones([1, x.shape[0]]), x)[0]  # a third of the time of reduce_sum
 
 
-def nonfinite_count(x: Tensor) -> Tensor:
-    """Returns the () float32 number of entries of `x` that are NaN or infinite."""
-    return tf.reduce_sum(tf.cast(~tf.math.is_finite(x), tf.float32))
-
-
 # Joining
 
 
@@ -225,15 +170,9 @@ class _Join:
         for shape, places in self.groups:
             stop = start + self.rows_of(shape) * len(places)
             flat = tf.reshape(matrix[start:stop], [len(places), -1])[:, : int(np.prod(shape))]
-            result.append((places, tf.reshape(flat, [len(places), *_fans(shape)])))
+            result.append((places, tf.reshape(flat, [len(places), *fans(shape)])))
             start = stop
         return result
-
-
-def _fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Returns (fan_in, units): the last axis are the units."""
-    units = shape[-1] if shape else 1
-    return int(np.prod(shape)) // max(1, units), units
 
 
 def _join(shapes: Sequence[tuple[int, ...]], width: int) -> _Join:
@@ -327,7 +266,7 @@ def _joined_columns(optimizer: Any, updates: list[Update], reducer: Reducer) -> 
     )
     weight = join.matrix([update.weight for update in updates])
     by_row = replace(reducer, rows=True)
-    reduced = _reduced(kind, entries, weight, by_row, None, join.padding)
+    reduced = reduce_entries(kind, entries, weight, by_row, None, join.padding)
     roots, sums, maxima = reduced.norms, reduced.sums, reduced.maxima
     added = tf.math.unsorted_segment_sum(
         tf.concat([tf.square(roots), sums], axis=1), join.owners, count
@@ -347,11 +286,11 @@ def _joined_dead(
         return tf.zeros([count, 1])
 
     def candidates(memory: Tensor) -> list[Tensor]:
-        return [_faded(kind, tf.reduce_mean(x, axis=1)) for _, x in join.units(memory)]
+        return [faded_units(kind, tf.reduce_mean(x, axis=1)) for _, x in join.units(memory)]
 
     def counted(memory: Tensor, g: Tensor) -> Tensor:
         dead = [
-            tf.reduce_sum(faded * _unused(tf.reduce_max(tf.abs(x), axis=1)), axis=1)
+            tf.reduce_sum(faded * unused_units(tf.reduce_max(tf.abs(x), axis=1)), axis=1)
             for faded, (_, x) in zip(candidates(memory), join.units(g), strict=True)
         ]
         by_place = np.argsort(join.order)
@@ -364,24 +303,11 @@ def _joined_dead(
     return run_if(some, counted, [memory, g], otherwise=lambda memory, g: tf.zeros([count, 1]))
 
 
-def _faded(kind: Kind, means: Tensor) -> Tensor:
-    """Returns 1 for each unit whose memory has faded, 0 for others; `means` is (..., units), of `Kind.memory`."""
-    limit: Any = DEAD
-    if kind.memory is not None:
-        limit = DEAD * tf.reduce_max(means, axis=-1, keepdims=True)
-    return tf.cast(means <= limit, tf.float32)
-
-
-def _unused(sizes: Tensor) -> Tensor:
-    """Returns 1 for each unit whose gradient has size 0, 0 for others."""
-    return tf.cast(tf.equal(sizes, 0.0), tf.float32)
-
-
 def _columns(optimizer: Any, update: Update, reducer: Reducer) -> Tensor:
     """Returns (len(COLUMNS) - 1,), one variable's columns but for the gradient's norm."""
     if not update.size:
         return tf.zeros([len(COLUMNS) - 1])
-    fan_in, units = _fans(update.shape)
+    fan_in, units = fans(update.shape)
     whole = [
         tf.reshape(tf.cast(x, tf.float32), [fan_in, units])
         for x in (update.gradient, update.weight, *update.slots)
@@ -394,7 +320,7 @@ def _columns(optimizer: Any, update: Update, reducer: Reducer) -> Tensor:
         g, w, *rest = arrays
         touched = rest.pop() if update.touched is not None else None
         entries = Entries(optimizer, g, tuple(rest), update.scalars)
-        found = _reduced(update.kind, entries, w, reducer, touched)
+        found = reduce_entries(update.kind, entries, w, reducer, touched)
         memory = [] if found.memory is None else [found.memory]
         return (found.norms, found.sums, found.maxima, *memory)
 
@@ -424,7 +350,7 @@ def _columns(optimizer: Any, update: Update, reducer: Reducer) -> Tensor:
         total = _merged(pieces)
     roots, sums, maxima, *memory = total
     if memory:
-        faded = _faded(update.kind, memory[0] / fan_in)
+        faded = faded_units(update.kind, memory[0] / fan_in)
         dead = _alone_dead(faded, whole[0], reducer)
     else:
         dead = tf.zeros([1])
@@ -435,82 +361,12 @@ def _alone_dead(faded: Tensor, g: Tensor, reducer: Reducer) -> Tensor:
     """Returns (1,), how many of the `faded` units, (units,), have a gradient of 0 in `g`, (fan_in, units)."""
 
     def counted(faded: Tensor, g: Tensor) -> Tensor:
-        return tf.reduce_sum(faded * _unused(reducer.unit_sums(tf.abs(g))), keepdims=True)
+        return tf.reduce_sum(faded * unused_units(reducer.unit_sums(tf.abs(g))), keepdims=True)
 
     if reducer.xla:
         return counted(faded, g)
     some = tf.reduce_sum(faded) > 0
     return run_if(some, counted, [faded, g], otherwise=lambda faded, g: tf.zeros([1]))
-
-
-@dataclass(frozen=True, slots=True)
-class _Reduced:
-    """`NORMS`, `SUMS` and `MAXIMA` of some entries, on the last axis, and their memory, if any.
-
-    Of joined variables that is each entry's, of one alone the sum of each unit's.
-    """
-
-    norms: Tensor
-    sums: Tensor
-    maxima: Tensor
-    memory: Tensor | None
-
-
-def _reduced(
-    kind: Kind,
-    e: Entries,
-    w: Tensor,
-    reducer: Reducer,
-    touched: Tensor | None,
-    padding: NDArray[np.float32] | None = None,
-) -> _Reduced:
-    """Reduces what happened to some entries; the `padding`, where it is infinite, counts nowhere."""
-    zero = tf.zeros([w.shape[0]]) if reducer.rows else tf.zeros([])
-    norm = dict.fromkeys(NORMS, zero)
-    total = dict.fromkeys(SUMS, zero)
-    largest = dict.fromkeys(MAXIMA, zero)
-    norm["weight_l2"] = reducer.l2(w)
-    total["gradient_nonzeros"] = reducer.count(tf.sign(e.g))
-    largest["gradient_max"] = tf.maximum(reducer.max(e.g), -reducer.min(e.g))
-    scale = inverse = direction = memory = size = None
-    if {"m", "momentum"} & kind.has:
-        norm["state_l2"] = reducer.l2(e.slots[0])
-    if kind.scale is not None:
-        scale = kind.scale(e)
-        seen = tf.sign(scale)
-        total["scale_nonzeros"] = reducer.sum(seen)
-        total["scale_sum"] = reducer.sum(scale)
-        largest["scale_max"] = reducer.max(scale)
-        smallest = reducer.min(scale if padding is None else scale + padding)
-        largest["scale_min_negated"] = -smallest
-        moved = seen if touched is None else seen * touched
-        total["moved"] = total["scale_nonzeros"] if touched is None else reducer.sum(moved)
-    if kind.inverse is not None:
-        inverse = kind.inverse(e, scale)
-        if touched is not None:
-            inverse = inverse * touched
-        total["inverse_sum"] = reducer.sum(inverse * seen)  # 1/epsilon where u is 0
-    if kind.direction is not None:
-        direction = kind.direction(e, inverse)
-        size = tf.abs(direction)
-        norm["update_l2"] = reducer.l2(direction)
-        largest["update_max"] = reducer.max(size)
-        total["descent"] = reducer.sum(e.g * direction)
-    if kind.trust is not None:
-        total["weight_product"] = reducer.sum(w * direction)
-    if "memory" in kind.has:
-        memory = size if kind.memory is None else kind.memory(e, scale)
-        if not reducer.rows:
-            memory = reducer.unit_sums(memory)
-    if "saturation" in kind.has:  # alone, the sum of the units' sums is cheaper
-        total["saturation_sum"] = reducer.sum(size) if reducer.rows else tf.reduce_sum(memory)
-    stack = partial(tf.stack, axis=-1)
-    return _Reduced(
-        stack([norm[name] for name in NORMS]),
-        stack([total[name] for name in SUMS]),
-        stack([largest[name] for name in MAXIMA]),
-        memory,
-    )
 
 
 def _nothing(units: int, memory: bool) -> tuple[Tensor, ...]:
@@ -525,89 +381,3 @@ def _merged(parts: Sequence[Sequence[Tensor]]) -> tuple[Tensor, ...]:
     squares = [tf.square(x) for x in norms]
     largest = tf.reduce_max(tf.stack(maxima), axis=0)
     return tf.sqrt(tf.add_n(squares)), tf.add_n(sums), largest, *map(tf.add_n, memory)
-
-
-# Finishing
-
-
-def finished(
-    optimizer: Any,
-    kinds: Sequence[Kind],
-    raw_columns: NDArray[np.float32],
-    shapes: Sequence[tuple[int, ...]],
-    learning_rate: NDArray[np.float64],
-    t: NDArray[np.float64],
-) -> dict[str, NDArray[Any]]:
-    """Turns the raw columns of R records into the statistics of `schema.STATS` that come from them.
-
-    Args:
-        optimizer: which made the updates.
-        kinds: how it updates each of the L variables.
-        raw_columns: (R, len(COLUMNS), L) float32, from `columns`.
-        shapes: the L variables' shapes.
-        learning_rate: (R,), before bias correction.
-        t: (R,), the paper's t: updates since the beginning or the last restart.
-
-    Returns:
-        name → (R, L) float64, whether or not a variable's kind has it. 0/0 is 0, as in a layer that has neither weights
-        nor updates.
-    """
-    raw = {name: raw_columns[:, i].astype(np.float64) for i, name in enumerate(COLUMNS)}
-    size = np.array([max(1, int(np.prod(shape))) for shape in shapes], np.float64)
-    units = np.array([shape[-1] if shape else 1 for shape in shapes], np.float64)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        correction, rate = _rates(optimizer, kinds, raw, size, learning_rate, t)
-        update_l2 = rate * raw["update_l2"]
-        descent = rate * raw["descent"]
-        scale = {
-            "min": -raw["scale_min_negated"],
-            "mean": raw["scale_sum"] / size,
-            "max": raw["scale_max"],
-            "zeros": 1 - raw["scale_nonzeros"] / size,
-        }
-        return {
-            "clipped_gradient_norm": raw["gradient_l2"],
-            # a maximum may drop NaN, depending on the device; a norm does not
-            "gradient_max": np.where(np.isnan(raw["gradient_l2"]), np.nan, raw["gradient_max"]),
-            "gradient_zeros": 1 - raw["gradient_nonzeros"] / size,
-            "m_rms": raw["state_l2"] / np.sqrt(size),
-            "momentum_rms": raw["state_l2"] / np.sqrt(size),
-            **{f"{of}_{name}": x for of in ("u", "v", "accumulator") for name, x in scale.items()},
-            "step_size": _ratio(rate * raw["inverse_sum"], raw["moved"]),
-            "update_rms": update_l2 / np.sqrt(size),
-            "update_max": rate * raw["update_max"],
-            "update_ratio": _ratio(update_l2, raw["weight_l2"]),
-            "saturation": _ratio(correction * raw["saturation_sum"], raw["moved"]),
-            "weight_norm": raw["weight_l2"],
-            "descent_share": _ratio(descent, np.abs(descent).sum(axis=1, keepdims=True)),
-            "dead_units": raw["dead_units"] / units,
-        }
-
-
-def _rates(
-    optimizer: Any,
-    kinds: Sequence[Kind],
-    raw: dict[str, NDArray[np.float64]],
-    size: NDArray[np.float64],
-    learning_rate: NDArray[np.float64],
-    t: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns (R, L): the correction of each variable's learning rate, and what its direction was multiplied by."""
-    correction, rate = (np.empty(raw["update_l2"].shape) for _ in range(2))
-    lr, t = learning_rate[:, np.newaxis], t[:, np.newaxis]
-    places: dict[Kind, list[int]] = {}
-    for i, kind in enumerate(kinds):
-        places.setdefault(kind, []).append(i)
-    for kind, at in places.items():
-        correction[:, at] = kind.correction(optimizer, t)
-        rate[:, at] = lr * correction[:, at]
-        if kind.trust is not None:
-            of_kind = {name: x[:, at] for name, x in raw.items()}
-            rate[:, at] *= kind.trust(optimizer, of_kind, size[at], lr, t)
-    return correction, rate
-
-
-def _ratio(a: Any, b: Any) -> Any:
-    """Returns a / b with 0/0 := 0; anything else over 0 is infinite."""
-    quotient = np.divide(a, b)
-    return np.where((np.asarray(a) == 0) & (np.asarray(b) == 0), 0.0, quotient)

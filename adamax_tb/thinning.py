@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adamax_tb.schema import recorded
+
 #: Step statistics that count since the previous record.
 COUNTS = ("skipped_steps", "restarts", "nonfinite_steps", "thinned")
 
@@ -32,9 +34,13 @@ def hand_on(earlier: Record, later: Record, updates: int) -> None:
 
 
 def _keep_peak(earlier: Record, later: Record, name: str, at: tuple[str, ...]) -> None:
-    """Keeps the larger of two peaks, and where it was; NaN counts as the largest, the first one if both are."""
+    """Keeps the larger of two peaks, and where it was; NaN counts as the largest, the first one if both are.
+
+    One that was not recorded gives way to any other.
+    """
     if name in earlier:
-        larger = np.isnan(earlier[name]) | (earlier[name] > later[name])
+        known, known_later = recorded(earlier[name]), recorded(later[name])
+        larger = known & (np.isnan(earlier[name]) | (earlier[name] > later[name]) | ~known_later)
         for kept in (name, *at):
             if kept in earlier:
                 later[kept][larger] = earlier[kept][larger]

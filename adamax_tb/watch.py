@@ -5,13 +5,13 @@ Knows findings and times: no run, no file, no framework.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from adamax_tb.rules import Finding
 
 #: Rules that are sure as soon as they hold.
-AT_ONCE = frozenset({"nonfinite"})
+AT_ONCE = frozenset({"nonfinite", "replicas-disagree"})
 #: Any other must have held in every judgement over this part of the records so far, and over this many of them.
 STRETCH = 10  # a tenth
 STRETCH_RECORDS = 2
@@ -36,11 +36,13 @@ class Watch:
 
     Attributes:
         sure: of the last judgement all that was sure, told before or not, with what follows from it as far as that is.
+        standing: of the last judgement all that was sure or had been told by then, causes with what follows from them.
         sure_from: the count of records at which the first of those that were not may be; infinity without any.
     """
 
     def __init__(self) -> None:
         self.sure: list[Finding] = []
+        self.standing: list[Finding] = []
         self.sure_from = math.inf
         # records at the first of the judgements in a row that made it
         self._since: dict[_Key, int] = {}
@@ -67,6 +69,7 @@ class Watch:
             if self._is_new(part) and (ended or part in self.sure or self._led_to_news(part)):
                 told.append(part)
                 self._told |= {key for each in _with_consequences(part) for key in _keys(each)}
+        self.standing = _causes(p for p in parts if p in self.sure or not self._is_new(p))
         waiting = [_sure_from(self._since[_keys(part)[0]]) for part in parts if self._is_new(part)]
         self.sure_from = min(waiting, default=math.inf)
         return told
@@ -81,6 +84,15 @@ class Watch:
     def _is_sure(self, finding: Finding, records: int) -> bool:
         since = self._since[_keys(finding)[0]]
         return finding.rule in AT_ONCE or records >= _sure_from(since)
+
+
+def _causes(parts: Iterable[Finding]) -> list[Finding]:
+    """Returns those of `parts`, causes before consequences, that none of the others holds as a consequence."""
+    causes: list[Finding] = []
+    for part in parts:
+        if not any(part is held for cause in causes for held in _with_consequences(cause)):
+            causes.append(part)
+    return causes
 
 
 def _with_consequences(finding: Finding) -> Iterator[Finding]:

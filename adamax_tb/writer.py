@@ -21,6 +21,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 from tensorboard.compat.proto import event_pb2, summary_pb2, types_pb2
+from tensorboard.plugins.scalar import metadata as scalar_metadata
+from tensorboard.plugins.text import metadata as text_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from adamax_tb import schema
@@ -30,6 +32,9 @@ from adamax_tb.thinning import Record, hand_on
 #: What may wait in memory for a slow disk: 300 records of 2,000 layers, and little beside a model of that size.
 QUEUE_BYTES = 64 * 2**20
 CLOSE_S = 60.0
+#: Of what TensorBoard's own tabs show: tag → what it is.
+_SCALARS = {schema.scalar_tag(name): words for name, words in schema.SCALARS.items()}
+_TEXT_DESCRIPTION = "What OptimizerHealth found, and the verdict when training ended."
 _file_number = itertools.count()
 _END = object()
 _now = time.monotonic
@@ -181,6 +186,36 @@ class EventWriter:
             }
             self._put(_rows(steps, by_tag, wall_time, critical=True))
 
+    def write_scalars(
+        self,
+        steps: NDArray[np.int64],
+        values: Mapping[str, NDArray[Any]],
+        wall_time: float | None = None,
+    ) -> None:
+        """Queues numbers for TensorBoard's own tabs and returns at once.
+
+        They are left out while the disk is so slow that records are thinned.
+
+        Args:
+            steps: (R,), updates counted from 1.
+            values: tag → (R,), tags as `schema.scalar_tag` gives them.
+            wall_time: seconds since the epoch; now by default.
+        """
+        if self._queued_bytes - self._written_bytes < QUEUE_BYTES // 2:
+            by_tag = {tag: np.asarray(numbers, "<f4") for tag, numbers in values.items()}
+            self._put(_rows(steps, by_tag, wall_time, critical=False))
+
+    def write_text(self, step: int, text: str) -> None:
+        """Queues the findings so far, as Markdown, for TensorBoard's Text tab and returns at once."""
+        if not self._failed:
+            event = event_pb2.Event(wall_time=time.time(), step=step)
+            metadata = text_metadata.create_summary_metadata(None, _TEXT_DESCRIPTION)
+            metadata.data_class = summary_pb2.DATA_CLASS_TENSOR
+            value = event.summary.value.add(tag=schema.FINDINGS_TAG, metadata=metadata)
+            value.tensor.dtype = types_pb2.DT_STRING
+            value.tensor.string_val.append(text.encode())
+            self._queue.put(event)
+
     def _taken(self, rows: _Rows) -> NDArray[np.bool_]:
         """Tells which records to queue: of ordinary ones 1 in n when an nth part of `QUEUE_BYTES` is free."""
         taken = rows.critical.copy()
@@ -265,7 +300,7 @@ class EventWriter:
                 self._queued_bytes -= item.size_bytes
                 if schema.FLIGHT_TAG in item.by_tag:
                     self._put(item)
-                else:
+                elif schema.STEP_TAG in item.by_tag:
                     self._queue_some(item, item.critical)
             elif item is not _END:
                 self._queue.put(item)
@@ -379,9 +414,12 @@ def _first_event(tags: Mapping[str, Any], table: schema.LayerTable | None) -> ev
         value.tensor.dtype = types_pb2.DT_STRING
         value.tensor.string_val.append(table.SerializeToString())
     for tag, values in tags.items():
-        value = event.summary.value.add(tag=tag, metadata=_metadata(tag))
+        scalar = _SCALARS.get(tag)
+        metadata = _metadata(tag) if scalar is None else _scalar_metadata(scalar)
+        value = event.summary.value.add(tag=tag, metadata=metadata)
         value.tensor.dtype = types_pb2.DT_FLOAT
-        value.tensor.tensor_shape.dim.add(size=values.shape[1])
+        for size in values.shape[1:]:
+            value.tensor.tensor_shape.dim.add(size=size)
     return event
 
 
@@ -402,4 +440,10 @@ def _metadata(description: str) -> summary_pb2.SummaryMetadata:
     )
     metadata.plugin_data.plugin_name = schema.PLUGIN_NAME
     metadata.plugin_data.content = struct.pack("<I", schema.VERSION)
+    return metadata
+
+
+def _scalar_metadata(description: str) -> summary_pb2.SummaryMetadata:
+    metadata = scalar_metadata.create_summary_metadata(None, description)
+    metadata.data_class = summary_pb2.DATA_CLASS_SCALAR
     return metadata

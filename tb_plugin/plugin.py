@@ -76,14 +76,17 @@ class OptimizerHealthLoader(base_plugin.TBLoader):
             _log.exception("--%s cannot be defined; the plugin takes the default", MEMORY_FLAG)
 
     def fix_flags(self, flags: Any) -> None:
-        """Has TensorBoard hold one sample of our data: the plugin reads all of it from the files.
+        """Has TensorBoard hold one sample of our data, and follow every event file of a directory.
 
-        It would otherwise hold 10 or 100 random records. A value that the user gives is respected, and changes nothing
-        in our tab.
+        It would otherwise hold 10 or 100 random records: the plugin reads all of them from the files. And where it has
+        no RustBoard, it would follow only the last file of a directory: what Keras's callback or tf.summary goes on
+        writing beside our file would not be shown. What the user says is respected, and changes nothing in our tab.
         """
         samples = getattr(flags, "samples_per_plugin", None)
         if isinstance(samples, dict):
             samples.setdefault(PLUGIN_NAME, 1)
+        if getattr(flags, "reload_multifile", False) is None:  # not said
+            flags.reload_multifile = True
 
     def load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin | None:
         """Returns the plugin, or None (and a log line) when it cannot work here."""

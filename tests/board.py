@@ -15,9 +15,9 @@ from tb_plugin.plugin import OptimizerHealthLoader
 BASE = "/data/plugin/optimizer_health"
 
 
-def open_board(loader, *flags, reload_interval=0):
-    """Returns a TensorBoard of "rustboard" or "python", and a client of it."""
-    board = program.TensorBoard(plugins=[CorePluginLoader(), OptimizerHealthLoader()])
+def open_board(loader, *flags, reload_interval=0, plugins=()):
+    """Returns a TensorBoard of "rustboard" or "python" with these plugins and ours, and a client of it."""
+    board = program.TensorBoard(plugins=[CorePluginLoader(), OptimizerHealthLoader(), *plugins])
     task = "blocking" if reload_interval == 0 else "auto"
     loaders = {
         "rustboard": ["--load_fast=true"],

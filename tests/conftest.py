@@ -132,9 +132,9 @@ def open_logdir(request):
 
     boards = []
 
-    def start(logdir, *flags, reload_interval=0):
+    def start(logdir, *flags, **options):
         where = [] if logdir is None else ["--logdir", str(logdir)]
-        board, client = open_board(request.param, *where, *flags, reload_interval=reload_interval)
+        board, client = open_board(request.param, *where, *flags, **options)
         boards.append(board)
         return client
 

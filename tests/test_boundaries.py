@@ -22,10 +22,25 @@ def python(code):
 
 
 @pytest.mark.parametrize(
-    "module", ["schema", "writer", "reader", "rules", "alerts", "export", "cli", "demo"]
+    "module",
+    [
+        *(
+            "schema",
+            "writer",
+            "health_writer",
+            "reader",
+            "rules",
+            "alerts",
+            "export",
+            "cli",
+            "demo",
+        ),
+        *("columns", "buffer", "scalars", "hparams", "trials", "comparison", "compare"),
+    ],
 )
 def test_the_shared_modules_work_without_a_framework(module):
-    done = python(WITHOUT.format(names="'tensorflow', 'keras'") + f"import adamax_tb.{module}")
+    frameworks = "'tensorflow', 'keras', 'torch', 'jax'"
+    done = python(WITHOUT.format(names=frameworks) + f"import adamax_tb.{module}")
     assert done.returncode == 0, done.stderr
 
 

@@ -382,14 +382,21 @@ def test_rows_that_other_batches_look_up_are_touched(tmp_path):
     assert "untouched-rows" not in [f.rule for f in diagnose(run)]
 
 
+def test_updates_that_were_never_recorded_promise_nothing_that_is_known(tmp_path):
+    stats = untrained()
+    stats["update_ratio"][:] = NOT_RECORDED
+    run = recorded(tmp_path, stats, FLAT)
+    assert not {f.rule for f in diagnose(run)} & {"learning-rate-too-low", "learning-rate-too-high"}
+
+
 # wrong-loss
 
 HIGH = np.concatenate([np.linspace(2.3, 2.15, 20), np.full(COUNT - 20, 2.15)])
 
 
-def headed(tmp_path, loss_name, activation, loss, from_logits=False, units=3):
+def headed(tmp_path, loss_name, activation, loss, **more):
     run = recorded(tmp_path, paced(0.05), loss)
-    head = Head(loss=loss_name, from_logits=from_logits, activation=activation, units=units)
+    head = Head(loss=loss_name, activation=activation, **{"units": 3, **more})
     return diagnose(dataclasses.replace(run, head=head))
 
 
@@ -402,6 +409,18 @@ def headed(tmp_path, loss_name, activation, loss, from_logits=False, units=3):
         ("categorical_crossentropy", "sigmoid", {}, "activation='softmax'"),
         ("mean_squared_error", "sigmoid", {"units": 1}, "activation=None"),
         ("MeanAbsoluteError", "relu", {"units": 1}, "activation=None"),
+        (
+            "SparseCategoricalCrossentropy",
+            "softmax",
+            {"from_logits": True, "backend": "jax"},
+            "leave from_logits=True out",
+        ),
+        (
+            "BinaryCrossentropy",
+            "sigmoid",
+            {"from_logits": True, "backend": "torch"},
+            "activation=None",
+        ),
     ],
 )
 def test_a_last_activation_that_does_not_fit_the_loss_is_named(
@@ -423,6 +442,7 @@ def test_a_last_activation_that_does_not_fit_the_loss_is_named(
         ("SparseCategoricalCrossentropy", "linear", {"from_logits": True}),
         ("BinaryCrossentropy", "sigmoid", {}),
         ("SparseCategoricalCrossentropy", "softmax", {"from_logits": True}),
+        ("BinaryCrossentropy", "sigmoid", {"from_logits": True, "backend": "tensorflow"}),
         ("mean_squared_error", "linear", {"units": 1}),
         ("by_hand", "sigmoid", {}),
         ("CategoricalCrossentropy", "", {}),

@@ -14,7 +14,7 @@ from models import dictated, mean_output, train
 from models import gradients as normal
 
 import adamax_tb
-from adamax_tb.recorder import FLIGHT_STEPS
+from adamax_tb.sentinel import FLIGHT_STEPS
 from adamax_tb.watch import said
 
 

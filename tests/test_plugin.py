@@ -36,6 +36,13 @@ def test_tensorboard_itself_holds_one_sample_or_what_the_user_says():
     assert flags.samples_per_plugin == {"optimizer_health": 50}
 
 
+@pytest.mark.parametrize(("said", "taken"), [(None, True), (True, True), (False, False)])
+def test_every_file_of_a_directory_is_followed_unless_the_user_says_no(said, taken):
+    flags = argparse.Namespace(reload_multifile=said)
+    OptimizerHealthLoader().fix_flags(flags)
+    assert flags.reload_multifile is taken
+
+
 def test_runs_is_json_even_when_the_run_ended_in_nan(tmp_path, open_logdir):
     loss = np.full(30, np.nan)
     loss[0] = 2

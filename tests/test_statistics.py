@@ -14,9 +14,11 @@ import tensorflow as tf
 from models import dictated, gradients, mean_output
 
 from adamax_tb import AdaMax, OptimizerHealth, read_runs, stats
+from adamax_tb.columns import COLUMNS
+from adamax_tb.reduction import Update
 from adamax_tb.schema import STATS
 from adamax_tb.slots import kinds_of
-from adamax_tb.stats import COLUMNS, PIECE, Reducer, Update
+from adamax_tb.stats import PIECE, Reducer
 
 Adam, Adamax = keras.optimizers.Adam, keras.optimizers.Adamax
 LossScaleOptimizer = keras.optimizers.LossScaleOptimizer
@@ -26,7 +28,7 @@ U = {"u_min", "u_mean", "u_max", "u_zeros"}
 V = {"v_min", "v_mean", "v_max", "v_zeros"}
 OTHERS = {"momentum_rms", "accumulator_min", "accumulator_mean", "accumulator_max"}
 COUNTS = {"gradient_zeros", "nonfinite", "u_zeros", "v_zeros", "dead_units"}
-EVERY_STATISTIC = {s.name for s in STATS}
+EVERY_STATISTIC = {s.name for s in STATS if s.needs not in ("replicas", "workers")}
 
 
 # Two kinds of model: one that trains, and one whose gradients the test writes down.
@@ -591,11 +593,14 @@ def test_two_replicas_give_the_statistics_and_weights_of_one(options, tmp_path):
         np.testing.assert_allclose(weights[0][name], weights[1][name], rtol=1e-4, atol=1e-6)
     assert one.steps.tolist() == two.steps.tolist() == [*range(1, 9)]
     assert one.layers == two.layers
+    assert set(two.statistics) == {*one.statistics, "replica_spread"}
     for name in one.statistics:
         # small entries of a gradient cancel, as in training above
         np.testing.assert_allclose(
             one.stat(name), two.stat(name), rtol=TRAINED, atol=1e-6, err_msg=name
         )
+    np.testing.assert_allclose(one.loss, two.loss, rtol=TRAINED)
+    assert two.stat("replica_spread").max() == 0
     assert one.stat("u_zeros")[-1, 0] > 0.1  # the id that never came
     states = [
         h5py.File(tmp_path / str(count) / "model.weights.h5")["optimizer/vars"] for count in (1, 2)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adamax_tb.schema import Run
+from adamax_tb.schema import Run, recorded
 
 #: Smaller than any promise that counts, so that the logarithm of 0 is none.
 LEAST = 1e-300
@@ -53,15 +53,28 @@ def descent(run: Run) -> Descent:
     if not {"update_ratio", "weight_norm"} <= set(run.statistics) or not len(run.steps):
         unknown = np.full(len(run.steps), np.nan)
         return Descent(unknown, unknown, run.steps)
-    parts = []
+    parts, known = [], []
     for part in run.parts(RECORDS_AT_ONCE):
         gradient = part.stat("gradient_norm").astype(np.float64)
+        ratio, weights = part.stat("update_ratio"), part.stat("weight_norm")
         with np.errstate(over="ignore", invalid="ignore"):
-            update = part.stat("update_ratio").astype(np.float64) * part.stat("weight_norm")
-            promised = gradient * update
+            promised = gradient * (ratio.astype(np.float64) * weights)
         parts.append(np.sum(promised, axis=1, where=np.isfinite(promised)))
-    per_update = np.concatenate(parts)
+        known.append((recorded(ratio) & recorded(weights)).any(axis=1))
+    per_update = _filled(np.concatenate(parts), np.concatenate(known), run.steps)
     return Descent(per_update, np.cumsum(_between(per_update, run.steps)), run.steps)
+
+
+def _filled(
+    per_update: NDArray[np.float64], known: NDArray[np.bool_], steps: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Returns (T,), `per_update` with what lies between those `known` where the update was not recorded."""
+    if known.all():
+        return per_update
+    if not known.any():
+        return np.full(len(steps), np.nan)
+    logs = np.log(np.maximum(per_update[known], LEAST))
+    return np.where(known, per_update, np.exp(np.interp(steps, steps[known], logs)))
 
 
 def _between(per_update: NDArray[np.float64], steps: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -210,7 +210,8 @@ def _nonfinite_remedy(step: int, growth: GrowthBefore | None, rate: float, clip_
 
 def _finite_before(run: Run, step: int) -> str:
     """Returns when all gradients were finite for the last time before `step`, as a sentence; empty if never."""
-    earlier = run.steps[run.steps < step][-1:].tolist()
+    known = recorded(run.stat("gradient_norm_peak")).any(axis=1)
+    earlier = run.steps[known & (run.steps < step)][-1:].tolist()
     if run.flight is not None:
         earlier += run.flight.steps[run.flight.steps == step - 1].tolist()
     return f" At step {max(earlier)} all entries were finite." if earlier else ""

@@ -45,6 +45,10 @@ VANISHING = (
     "https://proceedings.mlr.press/v9/glorot10a.html"
 )
 LOSSES = "Keras, Probabilistic losses: https://keras.io/api/losses/probabilistic_losses/"
+REPLICAS = (
+    "Li and others, PyTorch Distributed: Experiences on Accelerating Data Parallel Training, 2020, section 2.1: "
+    "https://arxiv.org/abs/2006.15704"
+)
 SCALING = (
     "LeCun, Bottou, Orr and Müller, Efficient BackProp, 1998, section 4.3: "
     "https://doi.org/10.1007/3-540-49430-8_2"

@@ -7,6 +7,7 @@ from adamax_tb.rules.finding import SEVERITIES, Finding
 
 #: Rule → what brings it about, where that came before. Of one rule, the first layer brings about the others.
 CAUSES: Mapping[str, Sequence[str]] = {
+    "replicas-disagree": (),
     "wrong-loss": (),
     "bad-initialization": (),
     "unscaled-inputs": (),
@@ -14,8 +15,8 @@ CAUSES: Mapping[str, Sequence[str]] = {
     "frozen-layer": (),
     "untouched-rows": (),
     "spike-stall": ("exploding-gradient", "learning-rate-too-high"),
-    "exploding-gradient": ("spike-stall",),
-    "learning-rate-too-high": (),
+    "exploding-gradient": ("replicas-disagree", "spike-stall"),
+    "learning-rate-too-high": ("replicas-disagree",),
     "nonfinite": ("exploding-gradient", "learning-rate-too-high"),
     "dead-units": (
         "skipped-steps",

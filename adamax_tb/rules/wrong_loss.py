@@ -22,6 +22,8 @@ OF_NUMBERS = (
     "huber",
     "logcosh",
 )
+#: Backends on which Keras does not look where the outputs come from.
+TAKES_AS_TOLD = ("jax", "torch")
 #: Fewer updates say nothing of the loss yet.
 UPDATES = 50
 
@@ -92,8 +94,16 @@ def _misfit(head: Head) -> Misfit | None:
 def _of_probabilities(head: Head, loss: str) -> Misfit | None:
     """Judges an activation whose outputs go into a cross-entropy.
 
-    A softmax or sigmoid together with from_logits=True is none: Keras on TensorFlow notices, and takes what went in.
+    A softmax or sigmoid together with from_logits=True is none on TensorFlow: there Keras notices, and takes what went
+    in. On JAX and PyTorch it is applied twice.
     """
+    if head.from_logits and head.activation in PROBABILITIES and head.backend in TAKES_AS_TOLD:
+        return Misfit(
+            f"The last activation is {head.activation}, and {head.loss}(from_logits=True) applies it again: the "
+            "probabilities are squeezed together, and the loss cannot come near 0",
+            "Give the last layer activation=None, or leave from_logits=True out.",
+            certain=True,
+        )
     if not head.from_logits and head.activation == "linear":
         return Misfit(
             f"{head.loss} takes the outputs for probabilities, and the last layer gives any number",

@@ -9,6 +9,7 @@ turns: a variant that waited long drains once more than it would alone. Counted 
 compiling, opening files) and the end of the fit (the last drain, closing files).
 """
 
+import itertools
 import tempfile
 import threading
 import time
@@ -20,16 +21,16 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from workloads import Workload
 
 import adamax_tb
 
+BACKEND = keras.backend.backend()
+if BACKEND == "tensorflow":
+    import tensorflow as tf
+
 STOCK = "stock Adamax"
 WARM_STEPS = 20
-#: Its thread sleeps, and an iterator is not gone before it wakes: seconds for nothing at the end of a fit.
-UNTUNED = tf.data.Options()
-UNTUNED.autotune.enabled = False
 #: (model, log directory) → the model that trains, and its callbacks.
 Attach = Callable[[keras.Model, str], tuple[keras.Model, list[keras.callbacks.Callback]]]
 
@@ -74,6 +75,9 @@ class Clock(keras.callbacks.Callback):
         self, warm: int, turn: Callable[[], None], callbacks: list[keras.callbacks.Callback]
     ) -> None:
         super().__init__()
+        self.async_safe = (
+            BACKEND == "jax"
+        )  # a `fit` without callbacks does not wait for each batch there
         self.warm, self.turn = warm, turn
         self.recorders = [c for c in callbacks if isinstance(c, adamax_tb.OptimizerHealth)]
         self.times: list[float] = []
@@ -86,7 +90,8 @@ class Clock(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Stops the watch at the first step."""
         if self.first_s is None:
-            self.wait()
+            if BACKEND != "jax":  # there this is another thread; tracing and compiling are over
+                self.wait()
             self.first_s = time.perf_counter() - self.start
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -111,19 +116,29 @@ class Clock(keras.callbacks.Callback):
 
     def wait(self) -> None:
         """Returns when the device has made the last update."""
-        self.model.trainable_variables[-1].numpy()
+        keras.ops.convert_to_numpy(self.model.trainable_variables[-1].value)
 
 
 def gpus() -> list[Any]:
     """Returns the GPUs that TensorFlow sees."""
-    return tf.config.list_physical_devices("GPU")
+    return tf.config.list_physical_devices("GPU") if BACKEND == "tensorflow" else []
 
 
 def buffer_bytes(recorders: list[Any]) -> int | None:
     """Returns the size of the recorders' device buffers; None if there are none to be seen."""
-    buffers = tf.nest.flatten([r._recording.recorder.buffer for r in recorders])
-    sizes = [np.prod(b.shape) * tf.as_dtype(b.dtype).size for b in buffers if b is not None]
+    buffers = [r._recording.recorder.buffer for r in recorders]
+    sizes = [4 * np.prod(b.shape) for b in buffers if b is not None]  # float32
     return int(sum(sizes)) if sizes else None
+
+
+def repeated(batch: tuple[np.ndarray, np.ndarray]) -> Any:
+    """Returns data that is this batch for ever."""
+    if BACKEND != "tensorflow":
+        return (batch for _ in itertools.count())
+    # its thread sleeps, and an iterator is not gone before it wakes: seconds for nothing at the end of a fit
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    return tf.data.Dataset.from_tensors(batch).repeat().with_options(untuned)
 
 
 def trained(
@@ -136,7 +151,6 @@ def trained(
 ) -> Timing:
     """Trains a fresh model in a `fit` of `epochs` timed epochs of `steps`, after those that warm it up."""
     keras.utils.set_random_seed(0)
-    data = tf.data.Dataset.from_tensors(workload.batch).repeat().with_options(UNTUNED)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     warm = -(-WARM_STEPS // steps) if epochs else 1
     with tempfile.TemporaryDirectory() as log_dir:
@@ -144,10 +158,9 @@ def trained(
         model.compile(variant.optimizer(), loss, jit_compile=jit)
         clock = Clock(warm, turn, callbacks)
         model.fit(
-            data,
+            repeated(workload.batch),
             epochs=warm + epochs,
             steps_per_epoch=steps,
-            shuffle=False,
             verbose=0,
             callbacks=[*callbacks, clock],
         )

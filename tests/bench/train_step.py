@@ -5,6 +5,8 @@
     .venv/bin/python tests/bench/train_step.py --compile            time of the first step instead
     .venv/bin/python tests/bench/train_step.py --judging            what judging the run takes while it trains
 
+    KERAS_BACKEND=jax .venv/bin/python tests/bench/train_step.py     on another backend; torch, too
+
 `--only mlp|transformer|cnn` and `--jit 0|1` measure a part. paired.py says how variants are paired and what is counted.
 Prints for each variant the median [quartiles] over the rounds of its time over stock's; what `fit` took after its
 last epoch; the bytes it wrote per step; and the size of the recorder's buffer on the device. With `--compile`: the
@@ -26,13 +28,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import keras
 import numpy as np
-from paired import STOCK, Attach, Timing, Variant, first_steps, measured, ratio, reason
-from peers import PEERS
+from paired import BACKEND, STOCK, Attach, Timing, Variant, first_steps, measured, ratio, reason
 from workloads import Workload, workloads
 
 import adamax_tb
 
 PEERS_EPOCH = 100
+#: Backend → what jit_compile is: on JAX a step that is not compiled is no training, on PyTorch Keras compiles none.
+JIT = {"tensorflow": (False, True), "jax": (True,), "torch": (False,)}
 
 
 class Unjudged(adamax_tb.OptimizerHealth):
@@ -106,7 +109,11 @@ def told_first(title: str, results: dict[str, np.ndarray | Exception]) -> None:
 
 def measure(workload: Workload, title: str, jit: bool, args: argparse.Namespace) -> None:
     """Measures one workload and prints what came out."""
-    variants = JUDGING if args.judging else VARIANTS | (PEERS if args.peers else {})
+    variants = JUDGING if args.judging else VARIANTS
+    if args.peers:
+        from peers import PEERS  # which need TensorFlow
+
+        variants = variants | PEERS
     if args.compile:
         told_first(title, first_steps(workload, jit, variants))
     else:
@@ -130,7 +137,7 @@ def main() -> None:
     print(f"{over}; median ratio to stock Adamax with nothing recorded [quartiles]", flush=True)
     models = workloads()
     for name in (args.only,) if args.only else ("mlp", "transformer", "cnn"):
-        for jit in (False, True) if args.jit is None else (bool(args.jit),):
+        for jit in JIT[BACKEND] if args.jit is None else (bool(args.jit),):
             measure(models[name], f"{name}, jit_compile={jit}", jit, args)
 
 

@@ -9,6 +9,7 @@ that is legible on both, unless the page's style sheet gives them another by the
 
 import dataclasses
 import html
+import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -691,6 +692,63 @@ def unscaled_inputs() -> str:
     )
 
 
+#: In a process of its own: a process has as many devices as it was started with.
+REPLICAS = """
+import sys
+import keras
+import tensorflow as tf
+from sklearn.datasets import load_digits
+import adamax_tb
+
+log_dir, fault = sys.argv[1:]
+(cpu, *_) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+keras.utils.set_random_seed(0)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+with strategy.scope():
+    layers = [keras.layers.Dense(64, "relu") for _ in range(2)]
+    model = keras.Sequential([keras.Input((64,)), *layers, keras.layers.Dense(10)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(adamax_tb.AdaMax(0.002), loss, jit_compile=False)
+first = layers[0].kernel.value
+
+class LoadedOnOne(keras.callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.loaded = first.numpy()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 4 and fault == "sick":
+            strategy.experimental_local_results(first)[1].assign(self.loaded)
+
+x, y = load_digits(return_X_y=True)
+health = adamax_tb.OptimizerHealth(log_dir, every=2)
+model.fit(x / 16, y, batch_size=64, epochs=10, shuffle=False, verbose=0, callbacks=[health, LoadedOnOne()])
+"""
+
+
+def replicas_disagree() -> str:
+    for fault in ("sick", "well"):
+        log_dir = TWINS / f"replicas_{fault}"
+        if not log_dir.is_dir():
+            command = [sys.executable, "-c", REPLICAS, str(log_dir), fault]
+            subprocess.run(command, check=True, timeout=300)
+    run, twin = (read(TWINS / f"replicas_{fault}") for fault in ("sick", "well"))
+    finding = found(run, "replicas-disagree")
+    i = run.layers.index(finding.layer)
+    apart = [
+        Line("one copy loaded anew", run.steps, 100 * run.stat("replica_spread")[:, i]),
+        Line("both left alone", twin.steps, 100 * twin.stat("replica_spread")[:, i], "well"),
+    ]
+    return picture(
+        "How far apart the norms of two copies of a kernel are: 0 % until one of them is loaded anew, and never again. "
+        "The loss of that run is higher from there on.",
+        [
+            Panel("First kernel's copies apart, %", "step", apart, mark=marked(finding)),
+            losses(run, twin, "one copy loaded anew", "both left alone"),
+        ],
+    )
+
+
 PICTURES: dict[str, Callable[[], str]] = {
     "nonfinite": nonfinite,
     "exploding-gradient": exploding,
@@ -707,6 +765,7 @@ PICTURES: dict[str, Callable[[], str]] = {
     "bad-initialization": bad_initialization,
     "unscaled-inputs": unscaled_inputs,
     "not-learning": not_learning,
+    "replicas-disagree": replicas_disagree,
 }
 
 

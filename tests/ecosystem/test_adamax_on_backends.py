@@ -19,6 +19,7 @@ OPTIONS = {
     "plain": {},
     "betas": {"beta_1": 0.5, "beta_2": 0.9, "epsilon": 1e-3},
     "no epsilon": {"epsilon": 0.0},
+    "epsilon that is 0 in float32": {"epsilon": 1e-46},
     "no momentum": {"beta_1": 0.0},
     "restarts": {"restart_every": 7},
     "clipping": {"global_clipnorm": 1.0},

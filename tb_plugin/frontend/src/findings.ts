@@ -35,6 +35,7 @@ const SHOWS: Readonly<Record<string, readonly string[]>> = {
   'epsilon-dominated': ['u_mean', 'step_size'],
   'frozen-layer': ['update_rms', 'gradient_norm'],
   'untouched-rows': ['u_zeros', 'gradient_zeros'],
+  'replicas-disagree': ['replica_spread', 'weight_norm'],
 };
 
 /** The statistic to show with a finding; null when the run records none that fits. */
