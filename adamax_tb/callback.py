@@ -196,9 +196,15 @@ class OptimizerHealth(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Writes the records of the batches since the last call, if there are any."""
         if not ON_JAX:
-            self._batches += batch - self._last_batch
-            self._last_batch = batch
+            self._count(batch)
             self._end_call()
+
+    def _count(self, batch: int) -> None:
+        """Counts the batches up to number `batch` of the epoch, or to its last: a call may find fewer than it takes."""
+        planned = self.params.get("steps")
+        batch = min(batch, planned - 1) if planned else batch
+        self._batches += batch - self._last_batch
+        self._last_batch = batch
 
     def _begin_call(self) -> None:
         if self._waits and self._probed():
@@ -244,7 +250,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         recorder = self._recording.recorder
         expected = self._batches // (recorder.optimizer.gradient_accumulation_steps or 1)
         made = self._recording.iterations - self._start
-        if made * 2 >= expected:
+        if made * 2 >= expected or not recorder.optimizer._trainable_variables:
             return
         if recorder.outer is not recorder.optimizer:
             why = (
@@ -306,18 +312,9 @@ class OptimizerHealth(keras.callbacks.Callback):
         names = ("trainable", "non_trainable", "optimizer", "metrics")
         self._model._jax_state = dict(zip([f"{n}_variables" for n in names], state, strict=True))
         interruption.deliver()
-        self._batches += self._steps_of_call()
+        self._count(self._last_batch + self._model.steps_per_execution)
         self._end_call()
         return logs, state
-
-    def _steps_of_call(self) -> int:
-        """Returns how many batches the call took that has just ended: of an epoch's last one the rest."""
-        steps: int = self._model.steps_per_execution
-        planned = self.params.get("steps")
-        if planned:
-            steps = min(steps, planned - 1 - self._last_batch)
-        self._last_batch += steps
-        return max(steps, 1)
 
     def _at_exit(self) -> None:
         reason = interruption.reason_of(getattr(sys, "last_type", None) or Exception)

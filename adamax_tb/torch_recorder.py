@@ -21,7 +21,6 @@ from adamax_tb.sentinel import HEADER, STEP_MODULUS, Drained
 from adamax_tb.slots import Kind, Tensor
 from adamax_tb.watched import Watched, began
 
-
 _uncompiled: Any = torch.compiler.disable
 
 
