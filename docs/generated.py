@@ -102,7 +102,7 @@ def _examples() -> str:
     lines = [
         "# Examples",
         "",
-        "Whole scripts, each with what to look at. They need `pip install 'adamax-tb[demo]'`.",
+        "Whole scripts, each with what to look at. They need `pip install '.[demo]'`.",
         "",
     ]
     for path in EXAMPLES:

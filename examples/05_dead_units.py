@@ -7,8 +7,9 @@ The mended run has a tenth of the rate, as the finding says. What to look at:
 
 - The bar: "Critical since step 50: dead-units" (on another machine it may be 40 or 60). The card: all 64 units of
   digits/dense_3 are dead, and the loss stands at 2.3, which is what guessing among ten digits gives.
-- "Show at step 50", then choose the statistic "Gradient norm" above the heat map: from there on all rows but
-  logits/bias have the grey dots of an exact 0. Before a dead layer nothing can learn, and behind it only a bias.
+- "Show at step 50", then choose the statistic "Gradient norm" above the heat map: from step 20 on, but for a moment at
+  step 40, all rows but logits/bias have the grey dots of an exact 0. Before a dead layer nothing can learn, and behind
+  it only a bias.
 - "Gradient norm", under "Curves": below the chart stands "sick: 0 at steps ..." up to the end. "Momentum buffer (RMS)"
   fades by a tenth with each update. "Loss" is a flat line, where that of the mended run falls.
 """

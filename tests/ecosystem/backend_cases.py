@@ -218,7 +218,7 @@ class OwnStep(keras.Model):
         ((x, y),) = arguments
         self.zero_grad()
         loss = self.compute_loss(y=y, y_pred=self(x, training=True))
-        loss.backward()
+        self.optimizer.scale_loss(loss).backward()
         weights = self.trainable_weights
         self.optimizer.apply([v.value.grad for v in weights], weights)
         return {"loss": loss}

@@ -234,7 +234,8 @@ def test_the_ninth_step_shows_one_run_and_the_replica_that_disagrees(tmp_path):
     run = read_runs(tmp_path / "runs")["09_several_workers"]
     (found,) = diagnose(run)
     assert (found.rule, found.layer) == ("replicas-disagree", "digits/dense/kernel")
-    assert 140 < found.first_step <= 180
+    # they part at 140; workers are compared twice a second, which is up to a hundred steps of so small a model
+    assert 140 < found.first_step <= 260
     assert found.evidence["spread"] == pytest.approx(0.0476, abs=0.01)
     assert run.loss[-1] < 0.3 * run.loss[0]
     assert run.loss[0] == pytest.approx(np.log(10), rel=0.2)  # of all replicas
