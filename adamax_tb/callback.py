@@ -250,7 +250,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         recorder = self._recording.recorder
         expected = self._batches // (recorder.optimizer.gradient_accumulation_steps or 1)
         made = self._recording.iterations - self._start
-        if made * 2 >= expected or not recorder.optimizer._trainable_variables:
+        if made * 2 >= expected or not self.model.trainable_variables:
             return
         if recorder.outer is not recorder.optimizer:
             why = (
@@ -304,16 +304,24 @@ class OptimizerHealth(keras.callbacks.Callback):
         `self.model` would put the state into the variables, every time.
         """
         recorder = self._recording.recorder
-        recorder.state = state[2]
-        self._begin_call()
+        try:
+            recorder.state = state[2]
+            self._begin_call()
+        except Exception as error:  # being watched must never harm a training run
+            self._recording.fail(error)
         logs, state = self._train_function(state, iterator)
-        recorder.state = state[2]
-        # as `fit` does next: a signal that was kept waiting may end it here
-        names = ("trainable", "non_trainable", "optimizer", "metrics")
-        self._model._jax_state = dict(zip([f"{n}_variables" for n in names], state, strict=True))
+        try:
+            recorder.state = state[2]
+            # as `fit` does next: a signal that was kept waiting may end it here
+            names = [
+                f"{n}_variables" for n in ("trainable", "non_trainable", "optimizer", "metrics")
+            ]
+            self._model._jax_state = dict(zip(names, state, strict=True))
+            self._count(self._last_batch + self._model.steps_per_execution)
+            self._end_call()
+        except Exception as error:  # as above
+            self._recording.fail(error)
         interruption.deliver()
-        self._count(self._last_batch + self._model.steps_per_execution)
-        self._end_call()
         return logs, state
 
     def _at_exit(self) -> None:

@@ -160,7 +160,7 @@ class Recording:
             try:
                 self._adjust(now)
             except Exception as error:  # as in `drain`
-                self._fail(error)
+                self.fail(error)
             self._tell()
 
     def drain(self, reason: str | None = None) -> None:
@@ -175,7 +175,7 @@ class Recording:
                 if drained is not None:
                     self._take(drained, reason)
         except Exception as error:  # being watched must never harm a training run
-            self._fail(error)
+            self.fail(error)
         finally:
             self._busy = False
         if not self._ending:
@@ -215,7 +215,10 @@ class Recording:
         if self._writer is not None:
             self._writer.flush(LAST_WORD_S)
 
-    def _fail(self, error: Exception) -> None:
+    def fail(self, error: Exception) -> None:
+        """Records no more of this training, and says why."""
+        if self._failed:
+            return
         self._failed = True
         self.alerts.warn(f"stopped recording into {self._settings.log_dir}: {error!r}")
 
