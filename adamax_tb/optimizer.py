@@ -21,8 +21,8 @@ else:
     tf = None
 from adamax_tb.restart import RestartClock, checked_period
 
-torch: Any = None
-if keras.backend.backend() == "torch":
+ON_TORCH = keras.backend.backend() == "torch"
+if ON_TORCH:
     import torch
 
 FUSED_DTYPES = ("float32", "float64")
@@ -253,7 +253,7 @@ class AdaMax(keras.optimizers.Adamax):
         if tf is None and self.restart_every is not None:
             clock, made = self.restart_clock, self.iterations
             clock.clear_where(clock.is_due(made), self._states(), made)
-        if torch is not None and type(self).update_step is AdaMax.update_step:
+        if ON_TORCH and type(self).update_step is AdaMax.update_step:
             grads, trainable_variables = self._rest(grads, trainable_variables, learning_rate)
         super()._backend_update_step(grads, trainable_variables, learning_rate)
 
