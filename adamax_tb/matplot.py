@@ -1,13 +1,11 @@
-"""What every Matplotlib picture of a run is made of: the import, the legend, the number of a finding.
+"""What every Matplotlib picture of a run is made of: the import, the legend, the badge.
 
 Matplotlib is imported when it is asked for.
 """
 
 import importlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-from adamax_tb.rules import Finding
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +18,6 @@ SEVERITY_COLORS = {
     "healthy": ("#1b6e2e", "#93d798"),
 }
 
-Numbered = Sequence[tuple[str, Finding]]
-
 
 def matplotlib(module: str = "") -> Any:
     """Returns Matplotlib, or its module of that name; never pyplot, which keeps figures of its own.
@@ -33,13 +29,6 @@ def matplotlib(module: str = "") -> Any:
         return importlib.import_module(f"matplotlib.{module}" if module else "matplotlib")
     except ImportError as error:
         raise ImportError("This needs Matplotlib: pip install 'adamax-tb[plot]'") from error
-
-
-def numbered(found: Sequence[Finding], prefix: str = "") -> Iterator[tuple[str, Finding]]:
-    """Yields findings with the numbers that the report gives them, 1, then 1.1 for what followed from it."""
-    for i, finding in enumerate(found, start=1):
-        yield f"{prefix}{i}", finding
-        yield from numbered(finding.consequences, f"{prefix}{i}.")
 
 
 def severity_color(paper: Any, severity: str) -> str:

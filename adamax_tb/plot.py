@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from adamax_tb.check import when, worst
-from adamax_tb.matplot import Numbered, matplotlib, numbered, severity_color
+from adamax_tb.matplot import matplotlib, severity_color
 from adamax_tb.names import printable
 from adamax_tb.plot_curves import NAMED, draw_curves
 from adamax_tb.plot_map import draw_map
 from adamax_tb.rules import HISTORY, Finding, diagnose
+from adamax_tb.rules.story import Numbered, numbered
 from adamax_tb.schema import STEP_STATS, Run
 
 if TYPE_CHECKING:

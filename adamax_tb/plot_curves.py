@@ -8,10 +8,11 @@ import numpy as np
 from adamax_tb import levels
 from adamax_tb.axis import Axis, axis_of
 from adamax_tb.heatmap import SPECIALS, without_common_group
-from adamax_tb.matplot import Numbered, badge, legend, matplotlib, severity_color
+from adamax_tb.matplot import badge, legend, matplotlib, severity_color
 from adamax_tb.names import printable
 from adamax_tb.overview import Course, course, reaching
 from adamax_tb.pictures import LINE_ROWS
+from adamax_tb.rules.story import Numbered
 from adamax_tb.schema import STATS, STEP_STATS, Run
 
 if TYPE_CHECKING:

@@ -19,10 +19,11 @@ from adamax_tb.heatmap import (
     scale_of,
     without_common_group,
 )
-from adamax_tb.matplot import Numbered, badge, legend, matplotlib, severity_color
+from adamax_tb.matplot import badge, legend, matplotlib, severity_color
 from adamax_tb.names import printable
 from adamax_tb.overview import cells, overview
 from adamax_tb.pictures import MAP_ROWS
+from adamax_tb.rules.story import Numbered
 from adamax_tb.schema import STATS, Run, layer_group
 
 if TYPE_CHECKING:

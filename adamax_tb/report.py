@@ -17,12 +17,11 @@ from adamax_tb.check import when, worst
 from adamax_tb.figure import Pin, text
 from adamax_tb.pictures import finding_pictures, loss_picture, map_picture
 from adamax_tb.rules import SEVERITIES, Finding, loss_course, notes
+from adamax_tb.rules.story import Numbered, numbered
 from adamax_tb.schema import Run
 
 #: Findings of a run that have charts; the others have their words.
 CHARTED = 12
-
-Numbered = Sequence[tuple[str, Finding]]
 
 
 def html_chunks(
@@ -147,16 +146,16 @@ def named(name: str) -> str:
 
 
 def _run(number: int, run: Run, found: Sequence[Finding]) -> str:
-    numbered = [*_numbered(found)]
-    pins = {n: _pin(run, n, finding) for n, finding in numbered[: 3 * CHARTED]}
+    all_found = [*numbered(found)]
+    pins = {n: _pin(run, n, finding) for n, finding in all_found[: 3 * CHARTED]}
     causes = [pin for n, pin in pins.items() if "." not in n]
-    charted = {n for n, _ in numbered[:CHARTED]}
+    charted = {n for n, _ in all_found[:CHARTED]}
     story = "".join(
-        _finding(number, run, n, finding, numbered, charted)
-        for n, finding in numbered
+        _finding(number, run, n, finding, all_found, charted)
+        for n, finding in all_found
         if "." not in n
     )
-    left = len(numbered) - len(charted)
+    left = len(all_found) - len(charted)
     more = (
         f'<p class="note">The charts are those of the first {CHARTED} findings.</p>'
         if left > 0
@@ -178,13 +177,6 @@ steps {run.steps[0]:,} to {run.steps[-1]:,}{_hyperparameters(run)}</p>
 def _hyperparameters(run: Run) -> str:
     shown = [f"{name} {short(value)}" for name, value in run.hyperparameters.items()]
     return f"; {text(', '.join(shown))}" if shown else ""
-
-
-def _numbered(found: Sequence[Finding], prefix: str = "") -> Iterator[tuple[str, Finding]]:
-    """Yields findings with their numbers: 1, what followed from it 1.1, 1.2, then 2."""
-    for i, finding in enumerate(found, start=1):
-        yield f"{prefix}{i}", finding
-        yield from _numbered(finding.consequences, f"{prefix}{i}.")
 
 
 def _pin(run: Run, number: str, finding: Finding) -> Pin:

@@ -1,9 +1,12 @@
 """The story of a run: which findings are first causes, and what follows from them."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from adamax_tb.rules.finding import SEVERITIES, Finding
+
+#: Findings by their numbers, as `numbered` gives them.
+Numbered = Sequence[tuple[str, Finding]]
 
 #: Rule → what brings it about, where that came before. Of one rule, the first layer brings about the others.
 CAUSES: Mapping[str, Sequence[str]] = {
@@ -125,3 +128,10 @@ def _cause(index: int, found: Sequence[Finding]) -> int | None:
 def _with(cause: Finding, consequences: Sequence[Finding]) -> Finding:
     worst = min([cause, *consequences], key=lambda f: SEVERITIES.index(f.severity)).severity
     return dataclasses.replace(cause, severity=worst, consequences=tuple(consequences))
+
+
+def numbered(found: Sequence[Finding], prefix: str = "") -> Iterator[tuple[str, Finding]]:
+    """Yields findings with their numbers: 1, what followed from it 1.1, 1.2, then 2."""
+    for i, finding in enumerate(found, start=1):
+        yield f"{prefix}{i}", finding
+        yield from numbered(finding.consequences, f"{prefix}{i}.")
