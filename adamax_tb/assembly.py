@@ -6,6 +6,7 @@ no file.
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -24,8 +25,18 @@ from adamax_tb.schema import (
     LayerTable,
     Run,
 )
+from adamax_tb.wire import too_large
 
 _PREFIX = f"{schema.PLUGIN_NAME}/"
+#: What rows may take in memory: so many times what came for them, and so much beside. A writer may have the loss at
+#: each step, and the layers at each thousandth; a table of a million layers with records of nothing is none of ours.
+MOST_SPARSE, SPARE_BYTES = 1000, 2**30
+#: What a NaN has that no computation warns of.
+_QUIET = np.uint32(0x00400000)
+#: No variable has more.
+_MOST_ENTRIES = 2**53
+#: Vectors of more than this are copied one by one.
+_JOINED_BYTES = 2**16
 #: How many times coarser a summary is than what it takes the place of.
 SUMMARY = 16
 
@@ -35,7 +46,6 @@ class _Flown:
     """One update of a flight record, and whose layers its numbers are."""
 
     step: int
-    wall_time: float
     gradient_norm: NDArray[np.float32]
     numbers: NDArray[np.float32]
     layers: tuple[str, ...]
@@ -68,6 +78,8 @@ class Assembly:
     _block_records: int = 0
     _flown: list[_Flown] = field(default_factory=list)
     _tags_there: set[str] = field(default_factory=set)  # of the last record
+    _claimed_bytes: int = 0  # what rows were made for
+    _held_bytes: int = 0  # what came for them
 
     def __post_init__(self) -> None:
         self.generation = next(self.generations)
@@ -76,7 +88,7 @@ class Assembly:
         """Takes over what `event` holds of ours; events come in the order they were written.
 
         Raises:
-            ValueError: a layer table is not of this format.
+            ValueError: a layer table is not of this format, or names far more than the records hold.
         """
         values = {
             value.tag: value.tensor
@@ -85,15 +97,20 @@ class Assembly:
         }
         if not values:
             return
+        # as where nobody wrote one
+        wall_time = event.wall_time if math.isfinite(event.wall_time) else 0.0
         table = values.pop(schema.LAYERS_TAG, None)
         if table is not None:
             self._take_table(_table(table))
         if self._table is None:
             return
         if schema.FLIGHT_STEP_TAG in values:
-            self._fly(event.step, event.wall_time, values)
+            if _whole_vectors(values):
+                self._claim(4 * len(self._layers))
+                self._held_bytes += len(_content(values, schema.FLIGHT_TAG))
+                self._fly(event.step, values)
         elif schema.STEP_TAG in values or not values.keys().isdisjoint(self._tags):
-            self._record(event.step, event.wall_time, values)
+            self._record(event.step, wall_time, values)
 
     @property
     def size_bytes(self) -> int:
@@ -132,7 +149,7 @@ class Assembly:
             planned_step=self._table.planned_step or None,
             head=self._table.head if self._table.HasField("head") else None,
             notes=tuple(notes),
-            flight=self._flight(steps, times),
+            flight=self._flight(),
             _stats=values,
             _step_stats=values,
         )
@@ -162,15 +179,16 @@ class Assembly:
     def _take_table(self, table: LayerTable) -> None:
         layers = tuple(layer.name for layer in table.layers)
         statistics = tuple(s.name for s in schema.STATS if s.name in table.statistics)
-        if (layers, statistics) != (self._layers, self._statistics):
-            if not self._block_records:
-                row_bytes = 4 * (len(layers) * len(statistics) + len(STEP_STATS))
-                self._block_records = block_records(row_bytes)
-            if self._blocks:
-                moved = places(self._statistics, statistics), places(self._layers, layers)
-                shape = len(statistics), len(layers)
-                self._blocks = [block.fitted(*moved, shape) for block in self._blocks]
-                self.generation = next(self.generations)
+        row_bytes = 4 * (len(layers) * len(statistics) + len(STEP_STATS))
+        if not self._block_records:
+            self._block_records = block_records(row_bytes)
+        if self._blocks and (layers, statistics) != (self._layers, self._statistics):
+            self._claimed_bytes = sum(block.count for block in self._blocks) * row_bytes
+            self._demand_numbers(layers, statistics)
+            moved = places(self._statistics, statistics), places(self._layers, layers)
+            shape = len(statistics), len(layers)
+            self._blocks = [block.fitted(*moved, shape) for block in self._blocks]
+            self.generation = next(self.generations)
         self._table, self._layers, self._statistics = table, layers, statistics
         self._tags = tuple(schema.statistic_tag(name) for name in statistics)
         self._step_places = places(table.step_statistics, STEP_STATS)
@@ -182,9 +200,12 @@ class Assembly:
         block = self._blocks[-1] if self._blocks else None
         last = int(block.steps[-1]) if block is not None and block.count else None
         same = last == step and self._tags_there.isdisjoint(values)
+        if same and isinstance(block, Summary):  # it comes too late
+            return
         if last is not None and step <= last and not same:
             self._truncate(step)
         if not same:
+            self._ground(step)  # records come before the flight that ends with them
             self._start(step, wall_time)
         block = self._blocks[-1]
         assert isinstance(block, Block)
@@ -195,34 +216,42 @@ class Assembly:
         self, block: Block, row: int, values: dict[str, tensor_pb2.TensorProto], fresh: bool
     ) -> None:
         """Puts what an event holds into a row; a `fresh` one has nothing yet, and the rest stays `NOT_RECORDED`."""
-        numbers = np.frombuffer(_content(values, schema.STEP_TAG), "<f4")
+        numbers = _content(values, schema.STEP_TAG)
         if fresh:
             block.step_stats[:, row] = NOT_RECORDED
-        if numbers.size == self._step_numbers:
+        if len(numbers) == 4 * self._step_numbers:
             targets, sources = self._step_places
-            block.step_stats[targets, row] = numbers[sources]
+            block.step_stats[targets, row] = _floats(numbers)[sources]
         stats: NDArray[np.float32] = np.asarray(
             block.stats
         )  # one array already, where there is room
-        contents = [_content(values, tag) for tag in self._tags]
         size = 4 * len(self._layers)
-        if all(len(content) == size for content in contents):  # as records are, at once
-            stats[:, row] = np.frombuffer(b"".join(contents), "<f4").reshape(len(contents), -1)
-            return
-        if fresh:
-            stats[:, row] = NOT_RECORDED
-        for i, content in enumerate(contents):
+        if 0 < size <= _JOINED_BYTES:
+            contents = [_content(values, tag) for tag in self._tags]
+            if contents and all(len(content) == size for content in contents):
+                # as records are, at once
+                stats[:, row] = _floats(b"".join(contents)).reshape(len(contents), -1)
+                self._held_bytes += size * len(contents)
+                return
+        for i, tag in enumerate(self._tags):
+            content = _content(values, tag)
             if len(content) == size:
-                stats[i, row] = np.frombuffer(content, "<f4")
+                stats[i, row] = _floats(content)
+                self._held_bytes += size
+            elif fresh:
+                stats[i, row] = NOT_RECORDED
 
     def _start(self, step: int, wall_time: float) -> None:
         """Begins the record of `step`, which holds nothing sensible yet."""
+        self._claim(4 * (len(self._statistics) * len(self._layers) + len(STEP_STATS)))
         block = self._blocks[-1] if self._blocks else None
         if block is None:
             self.started = wall_time
         if not isinstance(block, Block) or block.count == block.room:
-            if isinstance(block, Block):
-                self._blocks[-1] = block.packed()
+            # the one before the last: a run that is started again and again packs no block each time
+            full = self._blocks[-2] if len(self._blocks) > 1 else None
+            if isinstance(full, Block) and isinstance(full.stats, np.ndarray):
+                self._blocks[-2] = full.packed()
             block = Block.empty(self._block_records, len(self._statistics), len(self._layers))
             self._blocks.append(block)
         row = block.count
@@ -235,8 +264,9 @@ class Assembly:
         while self._blocks and int(self._blocks[-1].first_steps[0]) >= step:
             self.replaced += self._blocks.pop().records
         if self._blocks:
-            whole, kept = self._blocks[-1], self._blocks[-1].before(step)
-            gone = whole.records - kept.records
+            whole, records = self._blocks[-1], self._blocks[-1].records
+            kept = whole.before(step)
+            gone = records - kept.records
             if isinstance(whole, Summary):  # a row may stand for records before the step, too
                 gone -= (straddling := whole.records_across(step))
                 self.lost += straddling
@@ -244,27 +274,36 @@ class Assembly:
             self._blocks[-1:] = [kept] if kept.count else []
         self.generation = next(self.generations)
 
-    def _fly(self, step: int, wall_time: float, values: dict[str, tensor_pb2.TensorProto]) -> None:
+    def _claim(self, size_bytes: int) -> None:
+        """Takes note of a row that is to come, if the rows so far hold something."""
+        self._demand_numbers(self._layers, self._statistics)
+        self._claimed_bytes += size_bytes
+
+    def _demand_numbers(self, layers: Sequence[str], statistics: Sequence[str]) -> None:
+        if self._claimed_bytes > SPARE_BYTES + MOST_SPARSE * self._held_bytes:
+            raise ValueError(
+                f"The layer table names {len(layers):,} layers and {len(statistics)} statistics, of which the records "
+                f"hold next to nothing: in memory they would take {self._claimed_bytes / 1e6:,.0f} MB, and the files "
+                f"hold {self._held_bytes / 1e6:,.1f} MB of numbers."
+            )
+
+    def _ground(self, step: int) -> None:
+        """Forgets the updates of the flight record from `step` on."""
         while self._flown and self._flown[-1].step >= step:
             self._flown.pop()
+
+    def _fly(self, step: int, values: dict[str, tensor_pb2.TensorProto]) -> None:
+        self._ground(step)
         norms = values.get(schema.FLIGHT_TAG)
         vector = np.frombuffer(norms.tensor_content if norms is not None else b"", "<f4")
         numbers = np.frombuffer(values[schema.FLIGHT_STEP_TAG].tensor_content, "<f4")
-        self._flown.append(_Flown(step, wall_time, vector, numbers, self._layers))
+        self._flown.append(_Flown(step, vector, numbers, self._layers))
 
-    def _flight(self, steps: NDArray[np.int64], times: NDArray[np.float64]) -> Flight | None:
-        """Returns the flight record, without what was written before the record that stands at its steps now."""
+    def _flight(self) -> Flight | None:
+        """Returns the flight record."""
         if not self._flown:
             return None
-        flown = [update.step for update in self._flown]
-        last = np.clip(np.searchsorted(steps, flown, side="right") - 1, 0, None)
-        kept = [
-            update
-            for update, at in zip(self._flown, last, strict=True)
-            if update.wall_time >= times[at]
-        ]
-        if not kept:
-            return None
+        kept = self._flown
         numbers = np.full((len(kept), len(FLIGHT_STEP_STATS)), NOT_RECORDED)
         norms = np.full((len(kept), len(self._layers)), NOT_RECORDED)
         for i, update in enumerate(kept):
@@ -286,8 +325,31 @@ class Assembly:
 
 
 def _content(values: dict[str, tensor_pb2.TensorProto], tag: str) -> bytes:
+    """Returns the bytes of a vector of float32; none where there is no such vector."""
     tensor = values.get(tag)
-    return b"" if tensor is None else tensor.tensor_content
+    if tensor is None or tensor.dtype != types_pb2.DT_FLOAT:
+        return b""
+    return tensor.tensor_content
+
+
+def _floats(content: bytes) -> NDArray[np.float32]:
+    """Returns the numbers of a vector, to the bit but for NaNs that signal: no computation yields these, each warns."""
+    numbers = np.frombuffer(content, "<f4")
+    nan = np.isnan(numbers)
+    if nan.any():
+        bits = numbers.view("<u4")
+        loud = nan & (bits & _QUIET == 0)
+        if loud.any():
+            numbers = np.where(loud, bits | _QUIET, bits).view("<f4")
+    return numbers
+
+
+def _whole_vectors(values: dict[str, tensor_pb2.TensorProto]) -> bool:
+    """Tells whether what a flight record holds are vectors of float32."""
+    return all(
+        tensor.dtype == types_pb2.DT_FLOAT and len(tensor.tensor_content) % 4 == 0
+        for tensor in values.values()
+    )
 
 
 def _learning_rate_first(item: tuple[str, float]) -> tuple[bool, str]:
@@ -297,8 +359,13 @@ def _learning_rate_first(item: tuple[str, float]) -> tuple[bool, str]:
 def _table(tensor: tensor_pb2.TensorProto) -> LayerTable:
     if tensor.dtype != types_pb2.DT_STRING:
         raise ValueError("The layer table is not a string tensor.")
+    content = tensor.string_val[0] if tensor.string_val else b""
+    if too_large(content, LayerTable.DESCRIPTOR):
+        raise ValueError(
+            f"The layer table of {len(content):,} bytes would take many times as much memory."
+        )
     try:
-        table = LayerTable.FromString(tensor.string_val[0] if tensor.string_val else b"")
+        table = LayerTable.FromString(content)
     except Exception as error:
         raise ValueError(f"The layer table cannot be parsed: {error}") from error
     if table.version > schema.VERSION:
@@ -307,6 +374,13 @@ def _table(tensor: tensor_pb2.TensorProto) -> LayerTable:
             f"{schema.VERSION}). Upgrade with: pip install --upgrade adamax-tb"
         )
     names = [layer.name for layer in table.layers]
+    if not names:
+        raise ValueError("The layer table names no layer.")
     if len(set(names)) < len(names):
         raise ValueError("The layer table names two layers alike.")
+    for layer in table.layers:
+        if not 0 <= math.prod(layer.shape) <= _MOST_ENTRIES or min(layer.shape, default=0) < 0:
+            raise ValueError(
+                f"The layer table gives a layer a shape that none has: {layer.name!r}."
+            )
     return table

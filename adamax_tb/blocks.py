@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from adamax_tb import levels
 from adamax_tb.levels import Rows
-from adamax_tb.schema import NOT_RECORDED, STEP_STATS
-from adamax_tb.thinning import COUNTS
+from adamax_tb.schema import NOT_RECORDED, STEP_COUNTS, STEP_STATS
 
 #: What a block takes: little beside a large run, and not so little that a large run has thousands of them.
 BLOCK_BYTES = 4 * 2**20
 LEAST_RECORDS, MOST_RECORDS = 64, 4096
+#: Where even 64 records take more than this they are 16: of fewer, a summary would save little.
+MOST_BLOCK_BYTES, LEAST_LARGE_RECORDS = 2**30, 16
 
 #: Which places of a new order take which of an old one: (targets, sources).
 Places = tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -33,6 +34,8 @@ def places(have: Sequence[str], want: Sequence[str]) -> Places:
 
 def block_records(row_bytes: int) -> int:
     """Returns how many records of `row_bytes` a block holds: a power of two, so that rows of 2^k lie within blocks."""
+    if row_bytes * LEAST_RECORDS > MOST_BLOCK_BYTES:
+        return LEAST_LARGE_RECORDS
     wanted = max(LEAST_RECORDS, min(MOST_RECORDS, BLOCK_BYTES // max(1, row_bytes)))
     return 1 << (wanted.bit_length() - 1)
 
@@ -47,6 +50,7 @@ class Block:
         stats: S of (K, L) float32, one for each statistic; while the block has room one array.
         step_stats: (P, K) float32, of all `schema.STEP_STATS`.
         count: how many records it holds.
+        seen: how many of them a reader has been given: they stay.
     """
 
     first_steps: NDArray[np.int64]
@@ -54,6 +58,7 @@ class Block:
     stats: NDArray[np.float32] | Sequence[NDArray[np.float32]]
     step_stats: NDArray[np.float32]
     count: int = 0
+    seen: int = 0
 
     @classmethod
     def empty(cls, records: int, statistics: int, layers: int) -> "Block":
@@ -100,12 +105,17 @@ class Block:
 
     def as_it_is(self) -> "Block":
         """Returns the same block, to which nothing will be added."""
+        self.seen = self.count
         return dataclasses.replace(self)
 
     def before(self, step: int) -> "Block":
-        """Returns a block of the records before `step`, with room for as many as this one."""
+        """Returns a block of the records before `step`, with room for as many as this one: itself, if it can be."""
         count = int(np.searchsorted(self.steps, step))
-        left = Block.empty(self.room, len(self.stats), self.stats[0].shape[1])
+        if self.seen <= count and isinstance(self.stats, np.ndarray):
+            self.count = count
+            return self
+        layers = self.stats[0].shape[1] if len(self.stats) else 0
+        left = Block.empty(self.room, len(self.stats), layers)
         left.first_steps[:count] = self.first_steps[:count]
         left.wall_times[:count] = self.wall_times[:count]
         for mine, its in zip(left.stats, self.stats, strict=True):
@@ -116,9 +126,11 @@ class Block:
 
     def fitted(self, statistics: Places, layers: Places, shape: tuple[int, int]) -> "Block":
         """Returns one of `shape` (S, L) whose statistics and layers lie elsewhere, or are gone or new."""
-        moved = np.full((shape[0], self.room, shape[1]), NOT_RECORDED)
+        moved = np.empty((shape[0], self.room, shape[1]), np.float32)
+        moved[:, : self.count] = NOT_RECORDED
         for target, source in zip(*statistics, strict=True):
-            moved[target][:, layers[0]] = self.stats[source][:, layers[1]]
+            kept = self.stats[source][: self.count]
+            moved[target, : self.count, layers[0]] = kept[:, layers[1]].T
         return dataclasses.replace(self, stats=moved)
 
     def stat(self, index: int, name: str) -> NDArray[np.float32]:
@@ -298,7 +310,7 @@ def _stand_in(name: str, rows: Rows) -> NDArray[np.float32]:
     Counts are added up, of peaks it is the largest, of the others the mean; NaN or infinity if one of them was.
     """
     assert rows.mean is not None
-    if name in COUNTS:
+    if name in STEP_COUNTS:
         values = rows.mean * rows.records[:, np.newaxis].astype(np.float32)
     elif name.endswith(("_peak", "_max")) or name == "nonfinite":
         values = rows.high.copy()

@@ -136,7 +136,7 @@ def _by(values: NDArray[np.float32], per: int, function: np.ufunc) -> NDArray[np
         return values.copy()
     whole = len(values) // per * per
     result: NDArray[np.float32] = function.reduce(
-        values[:whole].reshape(-1, per, values.shape[1]), axis=1
+        values[:whole].reshape(whole // per, per, values.shape[1]), axis=1
     )
     if whole < len(values):
         result = np.concatenate([result, function.reduce(values[whole:], axis=0)[np.newaxis]])

@@ -28,7 +28,14 @@ def read_runs(logdir: str | os.PathLike[str]) -> dict[str, Run]:
 
     Returns:
         name → run, in natural order of the names. Runs without our data are left out. The torn end of a file, as a
-        killed process leaves it, and records whose checksum is wrong are skipped; the run's `notes` say so.
+        killed process leaves it, and records whose checksum is wrong, that are no events or too large (`eventfile`
+        says how large), are skipped; the run's `notes` say so.
+
+        All of every run is in memory: 4 bytes for each layer, statistic and record, 60 more for each record and some
+        hundred for each layer, and so about as much as the files hold. A statistic that is one number throughout, such
+        as the count of what is not finite, takes less. Files whose records lack most of what their table names take
+        no more than `assembly.MOST_SPARSE` times their size, and 1 GiB. TensorBoard's plugin needs less: it
+        summarises old steps.
 
     Raises:
         FileNotFoundError: there is no such directory.
@@ -193,6 +200,8 @@ class RunReader:
                         yield self
         except (OSError, ValueError) as error:
             self._failure = error
+        except MemoryError:
+            self._failure = ValueError("its records take more memory than there is.")
         self.caught_up = True
         yield self
 

@@ -334,6 +334,11 @@ STEP_STATS: tuple[str, ...] = (
     "thinned",  # records since the previous one that were dropped: the disk was too slow
 )
 
+#: Of these, what counts since the previous record.
+STEP_COUNTS: tuple[str, ...] = ("skipped_steps", "restarts", "nonfinite_steps", "thinned")
+#: A count beyond this is none: it is read as not recorded.
+_MOST_COUNTED = 2.0**53
+
 #: One number per update of a flight record, in the order of the vector `FLIGHT_STEP_TAG`.
 FLIGHT_STEP_STATS: tuple[str, ...] = ("loss", "learning_rate", "loss_scale", "reason")
 
@@ -499,10 +504,16 @@ class Run:
         return self._stats[name]
 
     def step_stat(self, name: str) -> NDArray[np.float32]:
-        """Returns (T,) float32, one of `STEP_STATS` at every recorded step; NaN where it is not known."""
+        """Returns (T,) float32, one of `STEP_STATS` at every recorded step; NaN where it is not known.
+
+        A count that is negative or without bound is not known either, whatever the file holds.
+        """
         if name not in STEP_STATS:
             raise KeyError(f"No step statistic {name!r}. There are: {', '.join(STEP_STATS)}")
-        return self._step_stats[name]
+        values = self._step_stats[name]
+        if name not in STEP_COUNTS:
+            return values
+        return np.where((values < 0) | (values > _MOST_COUNTED), NOT_RECORDED, values)
 
     def records(self, start: int, stop: int) -> dict[str, NDArray[np.float32]]:
         """Returns statistic → (stop - start, L), of the records from index `start` to `stop` (exclusive)."""
@@ -588,7 +599,9 @@ class Run:
         """(K,) int64, the updates before which m and u were cleared; of several between two records the last."""
         since = self.step_stat("since_restart")
         with np.errstate(invalid="ignore"):
-            restarted = (self.step_stat("restarts") > 0) & np.isfinite(since)
+            # what is no number of updates says nothing
+            known = (since >= 0) & (since <= self.steps)
+            restarted = (self.step_stat("restarts") > 0) & known
         return self.steps[restarted] - since[restarted].astype(np.int64)
 
     @property

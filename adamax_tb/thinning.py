@@ -9,10 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adamax_tb.schema import recorded
-
-#: Step statistics that count since the previous record.
-COUNTS = ("skipped_steps", "restarts", "nonfinite_steps", "thinned")
+from adamax_tb.schema import STEP_COUNTS, recorded
 
 Record = Mapping[str, NDArray[Any]]
 
@@ -25,7 +22,7 @@ def hand_on(earlier: Record, later: Record, updates: int) -> None:
         later: the same ones.
         updates: from the one to the other.
     """
-    for name in set(COUNTS) & set(earlier):
+    for name in set(STEP_COUNTS) & set(earlier):
         later[name][:] += earlier[name]
     if "since_restart" in earlier and np.isnan(later["since_restart"]):
         later["since_restart"][:] = earlier["since_restart"] + updates

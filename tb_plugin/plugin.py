@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +33,9 @@ MEMORY_FLAG = "optimizer_health_memory"
 MEMORY_BYTES = 4e9
 #: How long `runs` waits for the first reading, unless it is told.
 WAIT_S = 30.0
+_QUOTED = 100
+#: What no address can hold: a byte that is no UTF-8, as Python has it in names of files.
+_UNSENT = re.compile("[\ud800-\udfff]")
 
 _STATIC = Path(__file__).parent / "static"
 _ASSETS = {
@@ -144,11 +148,13 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
     def _served(self, request: wrappers.Request) -> "Served":
         name = _argument(request, "run")
         source = self._start().source
-        served = source.state().runs.get(name)
+        served = _run_named(name, source.state().runs)
         if served is None:  # it may be there when the first reading has ended
-            served = source.state(WAIT_S).runs.get(name)
+            served = _run_named(name, source.state(WAIT_S).runs)
         if served is None:
-            raise errors.NotFoundError(f"There is no run {name!r} with optimizer health data.")
+            raise errors.NotFoundError(
+                f"There is no run {_quoted(name)} with optimizer health data."
+            )
         return served
 
     def _runs(self, request: wrappers.Request) -> wrappers.Response:
@@ -164,7 +170,7 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
         if name in STEP_STATS:
             return _table(request, served, step_columns(name))
         if name not in served.run.statistics:
-            raise errors.NotFoundError(f"Run {served.run.name!r} has no statistic {name!r}.")
+            raise errors.NotFoundError(f"Run {served.run.name!r} has no statistic {_quoted(name)}.")
         return _table(request, served, statistic_columns(served.run.statistics.index(name)))
 
     def _layer(self, request: wrappers.Request) -> wrappers.Response:
@@ -172,7 +178,7 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
 
         served, name = self._served(request), _argument(request, "name")
         if name not in served.run.layers:
-            raise errors.NotFoundError(f"Run {served.run.name!r} has no layer {name!r}.")
+            raise errors.NotFoundError(f"Run {served.run.name!r} has no layer {_quoted(name)}.")
         return _table(request, served, layer_columns(served.run.layers.index(name)))
 
     def _flight(self, request: wrappers.Request) -> wrappers.Response:
@@ -193,12 +199,12 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
         run = served.run
         if name not in FORMATS:
             raise errors.InvalidArgumentError(
-                f"The query parameter 'format' must be one of {', '.join(FORMATS)}, not {name!r}."
+                f"The query parameter 'format' must be one of {', '.join(FORMATS)}, not {_quoted(name)}."
             )
         if served.summarized_until is not None:
             message = (
                 f"Older steps of {run.name!r} are kept as summaries only (--{MEMORY_FLAG}). Export it from the files: "
-                f"adamax-tb export LOGDIR --run {run.name} --format {name}"
+                f"adamax-tb export LOGDIR --run={shlex.quote(run.name)} --format {name}"
             )
             return _json(request, {"error": message}, 409)
         try:
@@ -206,12 +212,13 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
             first = next(chunks, b"")  # raises where a package is missing
         except ImportError as error:
             raise errors.InvalidArgumentError(str(error)) from error
-        file = re.sub(r"[^A-Za-z0-9.-]+", "_", run.name).strip("_.") or "run"
+        file = re.sub(r"[^A-Za-z0-9.-]+", "_", run.name).strip("_.")[:100] or "run"
         return wrappers.Response(
             (chunk for part in ([first], chunks) for chunk in part),
             content_type=FORMATS[name].mimetype,
             headers={
-                "Content-Disposition": f'attachment; filename="{file}{FORMATS[name].extension}"'
+                "Content-Disposition": f'attachment; filename="{file}{FORMATS[name].extension}"',
+                "X-Content-Type-Options": "nosniff",
             },
         )
 
@@ -262,11 +269,11 @@ def _rule(request: wrappers.Request) -> wrappers.Response:
     name, theme = _argument(request, "name"), request.args.get("theme")
     if name not in RULE_NAMES:
         raise errors.NotFoundError(
-            f"There is no rule {name!r}. There are: {', '.join(RULE_NAMES)}."
+            f"There is no rule {_quoted(name)}. There are: {', '.join(RULE_NAMES)}."
         )
     if theme not in (None, *THEMES):
         raise errors.InvalidArgumentError(
-            f"The query parameter 'theme' must be one of {', '.join(THEMES)}, not {theme!r}."
+            f"The query parameter 'theme' must be one of {', '.join(THEMES)}, not {_quoted(theme)}."
         )
     response = http_util.Respond(request, rule_page(name, theme), "text/html")
     response.headers["Content-Security-Policy"] = POLICY
@@ -281,6 +288,12 @@ def _route(handler: Handler) -> Any:
 
     @wrappers.Request.application
     def application(request: wrappers.Request) -> wrappers.Response:
+        response = answer(request)
+        # no other site's page may embed it
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return response
+
+    def answer(request: wrappers.Request) -> wrappers.Response:
         if request.method not in ("GET", "HEAD"):
             response = _json(request, {"error": "Only GET and HEAD are answered."}, 405)
             response.headers["Allow"] = "GET, HEAD"
@@ -306,6 +319,21 @@ def _asset(name: str, mimetype: str) -> Handler:
     return serve
 
 
+def _run_named(name: str, runs: Mapping[str, "Served"]) -> "Served | None":
+    """Returns the run of this name, None if there is none.
+
+    A browser sends a replacement character for each byte of a directory's name that is no UTF-8.
+    """
+    if name in runs or "\ufffd" not in name:
+        return runs.get(name)
+    return next((r for known, r in runs.items() if _UNSENT.sub("\ufffd", known) == name), None)
+
+
+def _quoted(text: str) -> str:
+    """Returns what somebody asked for in quotes, no more of it than can be read."""
+    return repr(text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…")
+
+
 def _argument(request: wrappers.Request, name: str) -> str:
     value = request.args.get(name)
     if not value:
@@ -325,7 +353,7 @@ def _number(
         value = float("nan")
     if not least <= value <= most:
         raise errors.InvalidArgumentError(
-            f"The query parameter {name!r} must be a number from {least:g} to {most:g}, not {text!r}."
+            f"The query parameter {name!r} must be a number from {least:g} to {most:g}, not {_quoted(text)}."
         )
     return value
 
@@ -336,7 +364,7 @@ def _count(request: wrappers.Request, name: str) -> int | None:
     value = _number(request, name, 0, 1, 2**31)
     if value != int(value):
         raise errors.InvalidArgumentError(
-            f"The query parameter {name!r} must be a whole number, not {request.args[name]!r}."
+            f"The query parameter {name!r} must be a whole number, not {_quoted(request.args[name])}."
         )
     return int(value)
 

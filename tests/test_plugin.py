@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -13,7 +14,7 @@ from synthetic import LAYERS, healthy_stats, table, write_run
 from adamax_tb import read_runs
 from adamax_tb.rules import RULE_NAMES
 from adamax_tb.writer import EventWriter
-from tb_plugin.plugin import OptimizerHealthLoader, memory_size
+from tb_plugin.plugin import OptimizerHealthLoader, _run_named, memory_size
 
 
 def test_every_one_of_3000_recorded_steps_comes_back(tmp_path, open_logdir):
@@ -394,6 +395,13 @@ class Elements(HTMLParser):
 
     def of(self, attribute):
         return [attrs[attribute] for _, attrs in self.found if attribute in attrs]
+
+
+def test_a_run_whose_directory_is_no_utf8_is_known_by_what_a_browser_sends():
+    runs = {os.fsdecode(b"caf\xe9"): 1, "caf\ufffd\ufffd": 2}
+    assert _run_named("caf\ufffd", runs) == 1
+    assert _run_named("caf\ufffd\ufffd", runs) == 2
+    assert _run_named("caf", runs) is None
 
 
 def test_every_rule_has_a_page_that_loads_and_runs_nothing(tmp_path, open_logdir, caplog):

@@ -100,7 +100,7 @@ def _thrown_batches(run: Run) -> tuple[NDArray[np.float64], NDArray[np.float64]]
     known[0] = bool(run.steps[0] == 1 and skipped[0] > 2 * SETTLING)
     thrown = np.where(known, skipped, 0.0)
     per_update = max(1.0, run.hyperparameters.get("gradient_accumulation_steps", 1.0))
-    updates = np.diff(run.steps, prepend=run.steps[0] - 1)
+    updates = np.append(1, np.diff(run.steps))
     return thrown, np.where(known, per_update * updates + thrown, 0.0)
 
 

@@ -182,6 +182,7 @@ function exactTable(buffer: ArrayBuffer, rows: number, columns: number): Table {
   const start = EXACT_HEADER + 8 * rows;
   demandAll(buffer, start + 4 * cells, rows, columns);
   const steps = new Float64Array(buffer, EXACT_HEADER, rows);
+  demandOrder(steps, steps);
   const high = new Float32Array(buffer, start, cells);
   const bits = new Uint32Array(buffer, start, cells);
   return {
@@ -209,11 +210,13 @@ function reducedTable(buffer: ArrayBuffer, rows: number, columns: number, per: n
   const mean = planes & MEAN_PLANE ? claim(4 * cells) : null;
   const marks = planes & MARKS_PLANE ? claim(cells) : null;
   demandAll(buffer, end, rows, columns);
+  const steps = [first, last].map(at => new Float64Array(buffer, at, rows));
+  demandOrder(steps[0], steps[1]);
   return {
     per,
     columns,
-    first: new Float64Array(buffer, first, rows),
-    last: new Float64Array(buffer, last, rows),
+    first: steps[0],
+    last: steps[1],
     high: new Float32Array(buffer, high, cells),
     low: new Float32Array(buffer, low, cells),
     bits: new Uint32Array(buffer, high, cells),
@@ -238,6 +241,18 @@ function demandAll(
   throw new Error(
     `The answer is ${state}: ${byteLength} bytes, ${rows} rows × ${columns} columns take ${expected}.`,
   );
+}
+
+/** Whoever looks for a step halves the rows: the steps must be numbers that do not fall. */
+function demandOrder(first: Float64Array, last: Float64Array): void {
+  let before = -Number.MAX_VALUE;
+  for (let row = 0; row < first.length; row++) {
+    if (!(first[row] >= before && last[row] >= first[row] && last[row] <= Number.MAX_VALUE)) {
+      const which = `row ${row} of ${first.length} is from ${first[row]} to ${last[row]}`;
+      throw new Error(`The answer's steps are not in order: ${which}, the one before to ${before}.`);
+    }
+    before = last[row];
+  }
 }
 
 export function statisticUrl(run: string, name: string): string {
@@ -295,7 +310,10 @@ const WAIT_S = '0.3';
 export async function fetchOverview(since: string | null): Promise<Answer> {
   const parameters = {...(since === null ? {} : {since}), wait_s: WAIT_S};
   const response = await answered(`./runs?${new URLSearchParams(parameters)}`);
-  return readOverview(await response.json());
+  const body: unknown = await response.json().catch(() => {
+    throw new Error('runs: the answer is not JSON');
+  });
+  return readOverview(body);
 }
 
 export async function fetchTable(url: string, signal: AbortSignal): Promise<Table> {
@@ -349,7 +367,7 @@ export function readOverview(body: unknown): Answer {
     reloadIntervalS: number(answer, 'reload_interval_s'),
     loading: answer.loading === null ? null : readLoading(answer.loading),
     statistics: list(answer, 'statistics').map(readStatistic),
-    names: list(answer, 'names').map(String),
+    names: texts(answer, 'names'),
     runs: list(answer, 'runs').map(run => readRun(run, revision)),
     errors: list(answer, 'errors').map(entry => {
       const error = record(entry, 'errors');
@@ -382,15 +400,15 @@ function readRun(entry: unknown, revision: string): ChangedRun {
     generation: number(run, 'generation'),
     optimizer: text(run, 'optimizer'),
     hyperparameters: Object.entries(record(run.hyperparameters, 'hyperparameters')).map(
-      ([name, value]) => [name, typeof value === 'number' ? value : String(value)],
+      ([name, value]) => [name, typeof value === 'number' ? value : word(value, name)],
     ),
     layers: run.layers === undefined ? null : list(run, 'layers').map(readLayer),
-    statistics: list(run, 'statistics').map(String),
+    statistics: texts(run, 'statistics'),
     firstStep: number(run, 'first_step'),
     lastStep: number(run, 'last_step'),
     records: number(run, 'records'),
     summarizedUntil: numberOrNull(run, 'summarized_until'),
-    restarts: list(run, 'restarts').map(Number),
+    restarts: numbers(run, 'restarts'),
     restartCount: number(run, 'restart_count'),
     firstLoss: numberOrNull(run, 'first_loss'),
     lastLoss: numberOrNull(run, 'last_loss'),
@@ -404,16 +422,16 @@ function readRun(entry: unknown, revision: string): ChangedRun {
     skippedSteps: number(run, 'skipped_steps'),
     verdict: readVerdict(run.verdict),
     judgedStep: numberOrNull(run, 'judged_step'),
-    findings: list(run, 'findings').map(readFinding),
-    notes: list(run, 'notes').map(String),
+    findings: list(run, 'findings').map(finding => readFinding(finding)),
+    notes: texts(run, 'notes'),
   };
 }
 
 function readLossCurve(entry: unknown): LossCurve {
   const curve = record(entry, 'loss_curve');
   const losses = (name: string): (number | null)[] =>
-    list(curve, name).map(value => (value === null ? null : Number(value)));
-  return {high: losses('high'), low: losses('low'), marks: list(curve, 'marks').map(Number)};
+    list(curve, name).map(value => (value === null ? null : asNumber(value, name)));
+  return {high: losses('high'), low: losses('low'), marks: numbers(curve, 'marks')};
 }
 
 function readFlight(entry: unknown): Flight {
@@ -431,11 +449,15 @@ function readLayer(entry: unknown): Layer {
   return {
     name: text(layer, 'name'),
     group: text(layer, 'group'),
-    shape: list(layer, 'shape').map(Number),
+    shape: numbers(layer, 'shape'),
   };
 }
 
-function readFinding(entry: unknown): Finding {
+/** So deep may findings lie within one another: the rules have a few levels. */
+const MOST_CONSEQUENCES = 100;
+
+function readFinding(entry: unknown, depth = 0): Finding {
+  if (depth > MOST_CONSEQUENCES) throw new Error('runs: findings lie too deep in one another');
   const finding = record(entry, 'findings');
   const severity = readSeverity(finding.severity);
   return {
@@ -451,7 +473,7 @@ function readFinding(entry: unknown): Finding {
       number(record(finding.evidence, 'evidence'), name),
     ]),
     reference: text(finding, 'reference'),
-    consequences: list(finding, 'consequences').map(readFinding),
+    consequences: list(finding, 'consequences').map(inner => readFinding(inner, depth + 1)),
   };
 }
 
@@ -463,7 +485,7 @@ function readVerdict(value: unknown): Verdict {
 function readSeverity(value: unknown): Severity | 'healthy' {
   if (value === 'critical' || value === 'warning' || value === 'info' || value === 'healthy')
     return value;
-  throw new Error(`runs: unknown verdict ${JSON.stringify(value)}`);
+  throw new Error(`runs: unknown verdict ${typeof value === 'string' ? `"${value}"` : typeof value}`);
 }
 
 function isRecord(value: unknown): value is Json {
@@ -482,14 +504,34 @@ function list(of: Json, name: string): unknown[] {
 }
 
 function text(of: Json, name: string): string {
-  const value = of[name];
+  return asText(of[name], name);
+}
+
+function asText(value: unknown, name: string): string {
   if (typeof value !== 'string') throw new Error(`runs: ${name} is not a text`);
   return value;
 }
 
+function texts(of: Json, name: string): string[] {
+  return list(of, name).map(value => asText(value, name));
+}
+
+function numbers(of: Json, name: string): number[] {
+  return list(of, name).map(value => asNumber(value, name));
+}
+
+/** A hyperparameter in words, where it is none of the numbers. */
+function word(value: unknown, name: string): string {
+  if (typeof value === 'object') throw new Error(`runs: ${name} is not a number`);
+  return String(value);
+}
+
 /** A number, or one of the three words that JSON cannot hold as a number. */
 function number(of: Json, name: string): number {
-  const value = of[name];
+  return asNumber(of[name], name);
+}
+
+function asNumber(value: unknown, name: string): number {
   if (typeof value === 'number') return value;
   if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return Number(value);
   throw new Error(`runs: ${name} is not a number`);
