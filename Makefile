@@ -10,7 +10,7 @@ SERVE ?= 1
 PORT ?= 6006
 FRONTEND := $(shell find tb_plugin/frontend/src tb_plugin/frontend/*.json -type f 2>/dev/null)
 
-.PHONY: setup demo test ecosystem lint bench claims diagnosis docs dist compatibility proto clean
+.PHONY: setup demo test ecosystem lint audit endurance bench claims diagnosis docs dist compatibility proto clean
 
 setup: $(STAMP)
 
@@ -61,6 +61,17 @@ diagnosis: $(STAMP)
 
 claims: $(STAMP)
 	$(RUN) tests/bench/claims.py
+
+# known advisories against what is installed; says so where no database of them can be asked
+audit: $(STAMP) $(TOOLS)
+	$(RUN) tests/advisories.py
+
+# what takes long to go wrong, with its last results in tests/endurance/RESULTS.md; an hour and a half
+endurance: $(STAMP)
+	$(RUN) tests/endurance/kill.py
+	$(RUN) tests/endurance/soak.py
+	$(RUN) tests/endurance/load.py
+	$(RUN) tests/endurance/fuzz.py --minutes 30
 
 # the documentation as a static site, in build/site; any warning is an error
 docs: $(STAMP)

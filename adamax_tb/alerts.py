@@ -44,7 +44,7 @@ class Alerts:
         self._start = self._judged = 0  # update, and count of records
         self._news: list[Finding] = []
         self._stopping: Finding | None = None  # as the last judgement has it
-        self._fault: Exception | None = None  # of a rule
+        self._faults: dict[str, Exception] = {}  # of rules, by name; "": of what comes before
         self._blamed: set[str] = set()
 
     def begin(self, start: int) -> None:
@@ -87,10 +87,12 @@ class Alerts:
         self._judged, history.leapt = history.count, False
         with self.budget.judging():
             try:
-                findings = rules.diagnose(history.run(table, flight))
+                findings, faults = rules.judged(history.run(table, flight))
             except Exception as error:
-                self._fault = error
+                self._faults.setdefault("", error)
                 return False
+        for rule, fault in faults.items():
+            self._faults.setdefault(rule, fault)
         told = self._watch.told(findings, history.count, ended)
         self._news += told
         self.standing = findings if ended else self._watch.standing
@@ -107,8 +109,9 @@ class Alerts:
             step: the last update looked at.
             flush: has what was written on the disk before the training ends.
         """
-        if self._fault is not None:
-            self._blame("rules", f"could not judge {self._settings.log_dir}: {self._fault!r}")
+        for rule, fault in self._faults.items():
+            by = f" by rule {rule!r}, which is left out" if rule else ""
+            self._blame(f"rule {rule}", f"could not judge {self._settings.log_dir}{by}: {fault!r}")
         news, self._news = self._news, []
         for finding in news:
             self._say(said(finding, step))

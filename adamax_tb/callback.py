@@ -5,6 +5,7 @@ It owns the timing inside `fit`; a `Recording` does the work. A fault of its own
 
 import atexit
 import contextlib
+import functools
 import os
 import sys
 import time
@@ -31,6 +32,19 @@ if keras.backend.backend() == "tensorflow":
 #: first records of a training and then for every so many.
 PROBED_FIRST = 8
 PROBED_EVERY = 16
+
+
+def _harmless(method: Callable[..., None]) -> Callable[..., None]:
+    """Returns a method of the callback after whose fault training goes on, unwatched."""
+
+    @functools.wraps(method)
+    def call(self: "OptimizerHealth", *arguments: Any, **named: Any) -> None:
+        try:
+            method(self, *arguments, **named)
+        except Exception as error:  # being watched must never harm a training run
+            self._recording.fail(error)
+
+    return call
 
 
 class OptimizerHealth(keras.callbacks.Callback):
@@ -166,6 +180,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         if not self._training:
             self._recording.recorder.detach()
 
+    @_harmless
     def on_train_begin(self, logs: Any = None) -> None:
         """Reads where the optimizer stands."""
         self._training, self._bar_drawn = True, False
@@ -179,6 +194,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         interruption.listen(self._recording.interrupted)
         atexit.register(self._at_exit)  # a fit that is interrupted never gets to on_train_end
 
+    @_harmless
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         """Counts batches anew; in the first epoch, those that are planned."""
         self._last_batch = -1
@@ -188,11 +204,13 @@ class OptimizerHealth(keras.callbacks.Callback):
             planned = batches * (self.params["epochs"] - epoch) // accumulated
             self._recording.planned_step = self._start + planned
 
+    @_harmless
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         """Starts the watch."""
         if not ON_JAX:
             self._begin_call()
 
+    @_harmless
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Writes the records of the batches since the last call, if there are any."""
         if not ON_JAX:
@@ -233,17 +251,21 @@ class OptimizerHealth(keras.callbacks.Callback):
             self._model.stop_training = True
         self._bar_drawn = True  # Keras's progress bar comes after us
 
+    @_harmless
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Notes that the progress bar ends its line, and on JAX that the variables have their values again."""
         self._bar_drawn = False
         if ON_JAX and self._training:
             self._recording.recorder.state = None
 
+    @_harmless
     def on_train_end(self, logs: Any = None) -> None:
         """Writes what is left, closes the file and leaves the optimizer as it was."""
-        self._warn_of_missing_updates()
-        self._finish()
         self.model.train_function = None
+        try:
+            self._warn_of_missing_updates()
+        finally:
+            self._finish()
 
     def _warn_of_missing_updates(self) -> None:
         """Says so when most batches made no update: what is not there cannot be seen in the record."""
@@ -328,6 +350,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         reason = interruption.reason_of(getattr(sys, "last_type", None) or Exception)
         self._finish(None if reason == "interrupt" else reason)  # the signal had its flight record
 
+    @_harmless
     def _finish(self, reason: str | None = None) -> None:
         if not self._training:
             return

@@ -7,7 +7,6 @@ import atexit
 import difflib
 import operator
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from itertools import islice, takewhile
 from types import TracebackType
@@ -105,7 +104,7 @@ class HealthWriter:
         Settings(self._log_dir, every=1, overhead=0.5, variables=None)  # checks the directory
         self._before = _recorded_before(self._log_dir)
         self._writer: EventWriter | None = None
-        self._closed = self._failed = self._bad = False
+        self._closed = self._bad = False
         self._step = 0  # the last one written
         self._watched_step = 0
         self._watched: _Values = {}  # the peaks since the last record
@@ -223,18 +222,16 @@ class HealthWriter:
     def _put(self, step: int, record: _Values) -> None:
         """Hands a record to the writer; the first one, and one with a new statistic, opens a file."""
         own = [name for name in record if name in _LAYER_STATISTICS]
-        if self._failed or not self._opened(step, own):
-            return
-        assert self._writer is not None
+        writer = self._writer_of(step, own)
         unknown = np.full(len(self._table.layers), schema.NOT_RECORDED)
         layers = {name: record.get(name, unknown)[np.newaxis] for name in self._table.statistics}
         numbers = {name: record[name] for name in schema.STEP_STATS if name in record}
         bad = _is_bad(record)
-        self._writer.write(np.array([step]), layers, numbers, critical=bad and not self._bad)
+        writer.write(np.array([step]), layers, numbers, critical=bad and not self._bad)
         self._bad = bad
 
-    def _opened(self, step: int, names: Iterable[str]) -> bool:
-        """Tells whether there is a file whose table has these statistics.
+    def _writer_of(self, step: int, names: Iterable[str]) -> EventWriter:
+        """Returns the writer of a file whose table has these statistics.
 
         A table cannot grow within a file. Readers take the columns of the run's last table, so it has all there were;
         from step 1 on a run begins anew.
@@ -243,24 +240,19 @@ class HealthWriter:
         if self._writer is None and step > 1:
             has |= set(self._before)
         if self._writer is not None and has.issuperset(names):
-            return True
+            return self._writer
+        log_dir = self._log_dir
         if self._writer is None:
             atexit.register(self.close)
         else:
+            log_dir = self._writer.log_dir
             self._writer.close()
         has |= set(names)
         self._table.statistics[:] = [s.name for s in schema.STATS if s.name in has]
         table = schema.LayerTable()
         table.CopyFrom(self._table)  # it is written later, by a thread
-        try:
-            self._writer = EventWriter(self._log_dir, table)
-        except OSError as error:
-            self._failed, self._writer = True, None
-            warnings.warn(
-                f"HealthWriter stopped recording into {self._log_dir}: {error}. Training goes on.",
-                stacklevel=4,
-            )
-        return not self._failed
+        self._writer = EventWriter(log_dir, table)
+        return self._writer
 
 
 def _layers(layers: Any) -> list[schema.Layer]:

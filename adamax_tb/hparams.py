@@ -4,18 +4,18 @@ A trial is one training of one model with one optimizer, learning rate and seed.
 the HParams tab and `adamax-tb compare` read the same numbers. It knows no framework.
 """
 
-import itertools
 import math
 import operator
 import os
-import socket
 import time
 from collections.abc import Iterable, Mapping
 
 from tensorboard.compat.proto import event_pb2, summary_pb2
 from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 
-from adamax_tb.writer import Records, python_records
+from adamax_tb import events
+from adamax_tb.recordfile import RecordFile
+from adamax_tb.rundirectory import new_name
 
 #: What a trial's metrics are called in the HParams tab, by tag.
 METRICS: Mapping[str, str] = {
@@ -32,7 +32,6 @@ _HPARAMS = {
 #: How the names of the files end.
 _EXPERIMENT_FILE, TRIAL_FILE = "adamax_tb_experiment", "adamax_tb_trial"
 _MAX_SEED = 2**53  # HParams keeps numbers as float64
-_file_number = itertools.count()
 
 
 class TrialWriter:
@@ -182,18 +181,13 @@ def _summary(tag: str, **content: object) -> summary_pb2.Summary:
 
 
 def _write(
-    directory: str, suffix: str, events: Iterable[tuple[int, float, summary_pb2.Summary]]
+    directory: str, suffix: str, summaries: Iterable[tuple[int, float, summary_pb2.Summary]]
 ) -> None:
     """Writes a whole event file, which sorts behind those that were made before."""
     os.makedirs(directory, exist_ok=True)
-    made = f"{time.time_ns():020d}"
-    place = f"{next(_file_number):04d}.{socket.gethostname()}.{os.getpid()}"
-    path = os.path.join(directory, f"events.out.tfevents.{made[1:11]}.{made[11:]}.{place}.{suffix}")
-    records: Records = python_records(path)
-    records.write(
-        event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2").SerializeToString()
-    )
-    for step, when, summary in events:
+    records = RecordFile(os.path.join(directory, new_name(suffix, os.listdir(directory))))
+    records.write(events.version())
+    for step, when, summary in summaries:
         event = event_pb2.Event(wall_time=when, step=step, summary=summary)
         records.write(event.SerializeToString())
     records.close()

@@ -147,8 +147,12 @@ class record:
             self._thread.join()
         reason = None if kind is None else interruption.reason_of(kind)
         with self._turn:
-            made = self._recording.iterations
-            self._recording.finish(reason)
+            made = self._start
+            try:
+                made = self._recording.iterations
+                self._recording.finish(reason)
+            except Exception as failure:  # as in `_look`
+                self._recording.fail(failure)
         if self._raised is not None and error is None:
             raise self._raised
         if self._model is not None:
@@ -166,7 +170,9 @@ class record:
                 if self._recording.recorder.buffer is not None:
                     try:
                         self._recording.look(self._recording.iterations)
-                    except BaseException as error:
+                    except Exception as error:  # being watched must never harm a training run
+                        self._recording.fail(error)
+                    except BaseException as error:  # of the user's function: it ends the loop
                         self._raised = error
                         return
 

@@ -21,16 +21,17 @@ from adamax_tb.alerts import Alerts
 from adamax_tb.overhead import CADENCES, Meter
 from adamax_tb.sentinel import FLIGHT_STEPS, Drained, Updates
 from adamax_tb.settings import Settings
-from adamax_tb.writer import EventWriter, python_records
+from adamax_tb.writer import EventWriter
 
-open_records: Any = python_records
+#: Opens a file of records at an address such as "gs://bucket/run"; None: nothing here can.
+open_remote: Any = None
 Recorder: Any
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
 
     from adamax_tb.recorder import Recorder
 
-    open_records = tf.io.TFRecordWriter
+    open_remote = tf.io.TFRecordWriter
 elif keras.backend.backend() == "jax":
     from adamax_tb.jax_recorder import JaxRecorder as Recorder
 else:
@@ -43,6 +44,8 @@ FIRST_EVERY = 10
 ADJUST_S = 2.0
 #: How long a signal waits for the disk.
 LAST_WORD_S = 3.0
+#: After a fault of its own a recording tries again so many seconds later.
+RESUME_S = 5.0
 
 
 class Recording:
@@ -73,6 +76,7 @@ class Recording:
         if settings.stop_on and self._replicas.processes > 1:
             settings = self._going_on(settings)
         self._settings = settings
+        self._log_dir = settings.log_dir  # or one below it, where another training has that
         self._timed = timed
         self.alerts = Alerts(settings, end_line)
         auto = settings.every == "auto"
@@ -86,7 +90,8 @@ class Recording:
         self.planned_step = 0
         self.head: schema.Head | None = None
         self._writer: EventWriter | None = None
-        self._failed = self._busy = self._ending = False
+        self._busy = self._ending = self._blamed = False
+        self._resume_at = 0.0  # after a fault, of `time.perf_counter`
         self._learning_rate = 0.0
         self._config: dict[str, Any] = {}
         self._watched = self._last_step = 0  # the last update looked at, and the last recorded
@@ -121,12 +126,16 @@ class Recording:
 
     def start(self) -> None:
         """Attaches to the optimizer. The training step must be traced after that."""
-        self._failed = self._ending = False
+        self._ending = self._blamed = False
+        self._resume_at = 0.0
         self.recorder.attach()
 
     def begin(self) -> int:
         """Reads where the optimizer stands, which is built by now, and returns its updates so far."""
         self._start = self._drained_at = start = self.iterations
+        self._last_step = (
+            start  # records up to it are not of this training, or were drained by `finish`
+        )
         if start < self._watched:  # a checkpoint was loaded: what it knows is of another future
             self.recorder.forget(start)
             self._watched, self._flight = start, None
@@ -142,12 +151,12 @@ class Recording:
 
     def look(self, update: int) -> None:
         """Drains the device when it is time to, `update` being the last update made."""
-        if self._failed:
+        now = time.perf_counter()
+        if now < self._resume_at:
             return
         every = self.recorder.every
         waiting = update // every - self._drained_at // every
         first = self._drained_at == self._start
-        now = time.perf_counter()
         if (
             first
             or waiting >= self.recorder.pending
@@ -160,12 +169,12 @@ class Recording:
             try:
                 self._adjust(now)
             except Exception as error:  # as in `drain`
-                self.fail(error)
+                self._pause(error)
             self._tell()
 
     def drain(self, reason: str | None = None) -> None:
         """Brings the records that wait on the device to the writer; with a `reason`, a flight record as well."""
-        if self._failed:
+        if time.perf_counter() < self._resume_at and (self._stopped or not self._ending):
             return
         self._busy = True
         try:
@@ -175,7 +184,7 @@ class Recording:
                 if drained is not None:
                     self._take(drained, reason)
         except Exception as error:  # being watched must never harm a training run
-            self.fail(error)
+            self._pause(error)
         finally:
             self._busy = False
         if not self._ending:
@@ -196,12 +205,14 @@ class Recording:
     def finish(self, reason: str | None = None) -> None:
         """Drains what is left, closes the file and detaches; with a `reason`, writes a flight record before."""
         self._ending = True
-        self.drain(reason)
-        self._replicas.end()
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        self.recorder.detach()
+        try:
+            self.drain(reason)
+            self._replicas.end()
+            if self._writer is not None:
+                self._writer.close()
+                self._log_dir, self._writer = self._writer.log_dir, None
+        finally:
+            self.recorder.detach()
         self.alerts.end()
         self._ending = False
         self._tell()
@@ -217,14 +228,32 @@ class Recording:
 
     def fail(self, error: Exception) -> None:
         """Records no more of this training, and says why."""
-        if self._failed:
+        if not self._stopped:
+            self._resume_at = math.inf
+            self.alerts.warn(f"stopped recording into {self._log_dir}: {error!r}")
+
+    @property
+    def _stopped(self) -> bool:
+        return self._resume_at == math.inf
+
+    def _pause(self, error: Exception) -> None:
+        """Leaves the device alone for a while, and says why the first time."""
+        if self._stopped:
             return
-        self._failed = True
-        self.alerts.warn(f"stopped recording into {self._settings.log_dir}: {error!r}")
+        self._resume_at = time.perf_counter() + RESUME_S
+        if not self._blamed:
+            self._blamed = True
+            self.alerts.warn(
+                f"could not record into {self._log_dir} and tries again every {RESUME_S:g} s: {error!r}"
+            )
 
     def _adjust(self, now: float) -> None:
         """Chooses the cadence that keeps to the budget, right after a drain."""
-        if self._settings.every != "auto" or self._failed or now - self._adjusted_s < ADJUST_S:
+        if (
+            self._settings.every != "auto"
+            or now < self._resume_at
+            or now - self._adjusted_s < ADJUST_S
+        ):
             return
         if self._replicas.processes > 1:  # all of them must take records at the same steps
             return
@@ -263,7 +292,8 @@ class Recording:
     def _open(self) -> None:
         table = self._table()
         self._having = {name: self._variables_with(name) for name in table.statistics}
-        self._writer = EventWriter(self._settings.log_dir, table, open_records=open_records)
+        remote = open_remote if "://" in self._log_dir else None
+        self._writer = EventWriter(self._log_dir, table, remote)
         if self._timed:
             self.meter.sentinel_s = self.recorder.sentinel_cost()
 

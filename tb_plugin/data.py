@@ -5,6 +5,7 @@ sample, and cannot say what is new. It speaks no HTTP.
 """
 
 import atexit
+import ctypes
 import dataclasses
 import logging
 import threading
@@ -22,9 +23,26 @@ from adamax_tb.schema import Run
 
 #: A run that grows is judged again when this many times as long has passed as judging it took.
 JUDGING_SHARE = 10
+#: Arrays of so many bytes are given back to the system when they are freed, and so much is kept at most for others.
+GIVEN_BACK_BYTES = 2**20
 #: How long the end of the process waits for a judgement to end.
 STOP_S = 10.0
 _log = logging.getLogger("tensorboard.optimizer_health")
+
+
+def give_memory_back() -> None:
+    """Has the C library of this process give large arrays back when they are freed, where it would not: glibc.
+
+    It takes the largest array that was freed so far, of up to 32 MB, for one that comes again, and keeps twice as much
+    for the thread that had it. Requests come on many threads, and what judging takes for a moment grows with the run.
+    """
+    trim_threshold, mmap_threshold = -1, -3  # as <malloc.h> has them
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, TypeError, AttributeError):
+        return  # another C library
+    mallopt(mmap_threshold, GIVEN_BACK_BYTES)
+    mallopt(trim_threshold, GIVEN_BACK_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +131,7 @@ class RunSource:
 
     def start(self) -> None:
         """Starts reading, until `stop` or the end of the process."""
+        give_memory_back()
         self._thread.start()
         # a thread that Python's end finds within compiled code takes the process down with an error
         atexit.register(self.stop)

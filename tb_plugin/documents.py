@@ -1,5 +1,7 @@
 """The JSON objects of http_api.md: what is known of runs, but for their numbers."""
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -7,13 +9,16 @@ from numpy.typing import NDArray
 
 from adamax_tb import levels
 from adamax_tb.blocks import Blocks
-from adamax_tb.rules import HISTORY, finding_json, loss_course, notes, verdict
+from adamax_tb.rules import HISTORY, finding_json, loss_ends, notes, verdict
 from adamax_tb.schema import STATS, Run, json_number, layer_group
 from tb_plugin import table
 from tb_plugin.data import RunSource, Served, State
 
 #: A loss curve has so many rows at most: as many as a picture in a line of text has pixels for.
 CURVE_ROWS = 64
+
+#: A run's document, and of which of its revisions.
+_Made = tuple[int, dict[str, Any]]
 
 
 class Documents:
@@ -25,13 +30,16 @@ class Documents:
 
     def __init__(self, source: RunSource) -> None:
         self._source = source
-        self._made: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._made: Mapping[str, _Made] = {}
+        # for all that ask at once they are made once, and the C library keeps what they took for one thread only
+        self._maker = ThreadPoolExecutor(1, "optimizer health documents")
 
     def runs(self, state: State, since: str | None) -> dict[str, Any]:
         """Returns all of `state`, or what changed after the revision `since`."""
         known = self._revision(since)
-        made = {name: self._document(name, served) for name, served in state.runs.items()}
-        self._made = made
+        made = self._made
+        if not all(_is_of(made.get(name), served) for name, served in state.runs.items()):
+            made = self._maker.submit(self._make, state).result()
         documents = []
         for name, served in state.runs.items():
             document = made[name][1]
@@ -65,16 +73,26 @@ class Documents:
         ours = key == self._source.key and number.isdecimal() and len(number) < 20
         return int(number) if ours else -1
 
-    def _document(self, name: str, served: Served) -> tuple[int, dict[str, Any]]:
-        made = self._made.get(name)
-        if made is not None and made[0] == served.revision:
-            return made
-        return served.revision, _run_document(served, self._source.memory_bytes)
+    def _make(self, state: State) -> Mapping[str, _Made]:
+        """Makes the documents that are not made yet; returns all of `state`."""
+        memory_bytes, before = self._source.memory_bytes, self._made
+        self._made = {
+            name: made
+            if (made := before.get(name)) is not None and _is_of(made, served)
+            else (served.revision, _run_document(served, memory_bytes))
+            for name, served in state.runs.items()
+        }
+        return self._made
+
+
+def _is_of(made: _Made | None, served: Served) -> bool:
+    return made is not None and made[0] == served.revision
 
 
 def _run_document(served: Served, memory_bytes: float) -> dict[str, Any]:
     run = served.run
-    course = loss_course(run)
+    first, last = loss_ends(run)
+    known = not np.isnan(first)
     findings = list(served.findings or ())
     records = sum(block.records for block in served.blocks)
     return {
@@ -95,9 +113,9 @@ def _run_document(served: Served, memory_bytes: float) -> dict[str, Any]:
         "summarized_until": served.summarized_until,
         "restarts": run.restarts.tolist(),
         "restart_count": run.restart_count,
-        "first_loss": json_number(course.first) if course.known else None,
-        "last_loss": json_number(course.last) if course.known else None,
-        "loss_curve": _loss_curve(served.blocks if course.known else ()),
+        "first_loss": json_number(first) if known else None,
+        "last_loss": json_number(last) if known else None,
+        "loss_curve": _loss_curve(served.blocks if known else ()),
         **_time_document(served),
         "flight": _flight_document(run),
         **_recording_document(run),

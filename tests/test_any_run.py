@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from synthetic import ADAM, ADAMAX, healthy_stats
 
 from adamax_tb import diagnose
-from adamax_tb.rules import RULE_NAMES, finding_json
+from adamax_tb.rules import RULE_NAMES, finding_json, loss_course, loss_ends
 from adamax_tb.schema import NOT_RECORDED, STEP_STATS, Arrays, Head, Run
 
 LAYERS = (
@@ -88,3 +88,10 @@ def test_whatever_a_run_holds_it_gets_findings_that_can_be_told(run):
             assert finding.reference
             assert not re.search(r"\bnan\b|\binf\b", finding.message)
         json.dumps(finding_json(cause), allow_nan=False)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(runs())
+def test_the_ends_of_a_loss_are_those_of_its_course(run):
+    course = loss_course(run)
+    np.testing.assert_array_equal(loss_ends(run), (course.first, course.last))

@@ -116,13 +116,17 @@ def test_evaluate_and_predict_take_the_callback_and_leave_nothing(tmp_path):
     assert "scale_loss" not in optimizer.__dict__
 
 
-def test_a_directory_that_cannot_be_made_any_more_stops_the_record_not_the_training(tmp_path):
+def test_a_directory_that_cannot_be_made_any_more_harms_the_record_not_the_training(tmp_path):
     callback = adamax_tb.OptimizerHealth(tmp_path / "a", every=2)
     assert not (tmp_path / "a").exists()  # it comes with the first record
     (tmp_path / "a").write_text("in the way")
     made, unwatched = classifier(adamax_tb.AdaMax()), classifier(adamax_tb.AdaMax())
-    with pytest.warns(UserWarning, match="stopped recording.*Training goes on"):
+    with pytest.warns(UserWarning, match="OptimizerHealth") as warned:
         fit(made, callback)
+    report, loss = (str(warning.message) for warning in warned)
+    assert "cannot write into" in report
+    assert "Training goes on" in report
+    assert "21 records of OptimizerHealth" in loss
     fit(unwatched)
     for ours, theirs in zip(made.get_weights(), unwatched.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)

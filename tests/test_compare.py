@@ -19,8 +19,8 @@ from adamax_tb.check import Style
 from adamax_tb.comparison import compared, step_ms, steps_to
 from adamax_tb.hparams import TrialWriter
 from adamax_tb.interval import interval, student_t
+from adamax_tb.recordfile import RecordFile
 from adamax_tb.trials import Trial, read_trials
-from adamax_tb.writer import python_records
 
 
 def trial(optimizer="Adam", rate=0.01, seed=0, losses=(2.0, 1.0), seconds=None, **fields):
@@ -275,7 +275,7 @@ def test_a_trial_made_again_replaces_the_one_before(tmp_path):
 def test_a_trial_that_others_wrote_is_read(tmp_path):
     """As `tensorboard.plugins.hparams.api` and `tf.summary.scalar` write it, before its end."""
     (tmp_path / "own").mkdir()
-    records = python_records(str(tmp_path / "own" / "events.out.tfevents.1.others"))
+    records = RecordFile(str(tmp_path / "own" / "events.out.tfevents.1.others"))
 
     def add(step, summary):
         event = event_pb2.Event(step=step, wall_time=1, summary=summary)

@@ -18,8 +18,8 @@ import adamax_tb
 from adamax_tb import schema
 from adamax_tb.cli import main
 from adamax_tb.eventfile import EventFile
+from adamax_tb.recordfile import RecordFile
 from adamax_tb.schema import LayerTable
-from adamax_tb.writer import python_records
 
 GOLDEN = Path(__file__).parent / "golden" / "version_1"
 EXPECTED = json.loads((GOLDEN / "expected.json").read_text())
@@ -102,7 +102,7 @@ def of_version(version, directory):
     """Writes the golden run "nan" as if another version of the format had written it."""
     (path,) = (GOLDEN / "nan").iterdir()
     directory.mkdir()
-    records = python_records(str(directory / path.name))
+    records = RecordFile(str(directory / path.name))
     for event in EventFile(path.name, lambda: path.open("rb")).events(path.stat().st_size):
         for value in event.summary.value:
             if value.tag == schema.LAYERS_TAG:

@@ -256,6 +256,17 @@ def test_a_loop_keeps_up_with_fast_steps(tmp_path):
     assert adamax_tb.read_runs(tmp_path)["."].steps.tolist() == [*range(1, 601)]
 
 
+def test_updates_made_before_a_recording_began_are_no_thinned_records(tmp_path):
+    model = classifier(adamax_tb.AdaMax())
+    model.fit(X, Y, batch_size=4, epochs=3, verbose=0)
+    health = adamax_tb.OptimizerHealth(tmp_path, every=5)
+    for _ in range(2):
+        model.fit(X, Y, batch_size=4, verbose=0, callbacks=[health])
+    run = adamax_tb.read_runs(tmp_path)["."]
+    assert run.steps.tolist() == [50, 55, 60, 65, 70, 75, 80]
+    assert np.all(run.step_stat("thinned") == 0)
+
+
 def test_records_that_a_loop_overwrites_before_it_is_looked_at_are_counted(tmp_path, monkeypatch):
     monkeypatch.setattr("adamax_tb.loop.LOOK_S", 1e6)
     model = classifier("adamax")

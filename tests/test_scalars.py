@@ -20,10 +20,11 @@ from tensorboard.util.tensor_util import make_ndarray
 import adamax_tb
 from adamax_tb import schema
 from adamax_tb.names import printable
+from adamax_tb.recordfile import RecordFile
 from adamax_tb.rules import Finding
 from adamax_tb.scalars import findings_text, level, record_levels, record_scalars
 from adamax_tb.schema import NOT_RECORDED, scalar_tag
-from adamax_tb.writer import EventWriter, python_records
+from adamax_tb.writer import EventWriter
 
 SIZES = [int(np.prod(shape)) for _, shape in LAYERS]
 SCALARS = tuple(map(scalar_tag, schema.SCALARS))
@@ -287,7 +288,7 @@ def test_a_verdict_that_is_reached_after_the_last_record_is_told_at_the_last_upd
     tmp_path, monkeypatch
 ):
     findings = [found(first=7), found("epsilon-dominated", "info")]
-    monkeypatch.setattr("adamax_tb.rules.diagnose", lambda run: findings)
+    monkeypatch.setattr("adamax_tb.rules.judged", lambda run: (findings, {}))
     model = classifier(adamax_tb.AdaMax(1e-2))
     health = adamax_tb.OptimizerHealth(tmp_path, every=38, write_summaries=True)
 
@@ -341,7 +342,7 @@ def test_the_numbers_give_way_to_the_records_while_the_disk_is_slow(tmp_path, mo
 
     class Slow:
         def __init__(self, path):
-            self.inner = python_records(path)
+            self.inner = RecordFile(path)
             self.flush, self.close = self.inner.flush, self.inner.close
 
         def write(self, record):
@@ -374,7 +375,7 @@ def test_a_close_that_takes_too_long_leaves_the_numbers_out(tmp_path, monkeypatc
 
     class Slow:
         def __init__(self, path):
-            self.inner = python_records(path)
+            self.inner = RecordFile(path)
             self.flush, self.close = self.inner.flush, self.inner.close
 
         def write(self, record):

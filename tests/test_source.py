@@ -1,9 +1,14 @@
 """What is served of log directories in trouble: the rest of them, and the reason."""
 
 import dataclasses
+import platform
+import subprocess
+import sys
+import threading
 import time
 
 import numpy as np
+import pytest
 from synthetic import LAYERS, healthy_stats, table, write_flight, write_run
 
 from adamax_tb import diagnose, read_runs
@@ -277,3 +282,57 @@ def test_the_torn_end_of_a_growing_file_is_no_news(tmp_path):
         list(reader.read())
         notes.append(len(reader.sources["a"].notes))
     assert notes == [0, 0, 1, 0]
+
+
+def test_many_that_ask_at_once_get_what_was_made_once(tmp_path):
+    write_run(tmp_path / "a", range(1, 4001))
+    source = RunSource({str(tmp_path): None}, 0, np.inf)
+    source._read()
+    documents, together = Documents(source), threading.Barrier(8)
+    told = []
+
+    def ask():
+        together.wait()
+        told.append(documents.runs(source.state(), None)["runs"][0])
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(document is told[0] for document in told)
+
+
+#: Eight threads hold 16 MB each at the same time, after a larger array was freed; says what is left of it in the end.
+HELD = """
+import threading
+import numpy as np
+import psutil
+from tb_plugin.data import give_memory_back
+
+give_memory_back()
+np.ones(3_900_000)
+process, together = psutil.Process(), threading.Barrier(8)
+before = process.memory_info().rss
+
+def work():
+    array = np.ones(2_000_000)
+    together.wait()
+    del array
+    together.wait()
+
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(process.memory_info().rss - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is glibc that keeps it")
+def test_what_threads_have_freed_is_given_back():
+    done = subprocess.run(
+        [sys.executable, "-c", HELD], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert int(done.stdout) < 16e6

@@ -3,6 +3,7 @@
 import shutil
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -36,6 +37,7 @@ def resumed(logdir):
     write(logdir / "a", 41, 5)
 
 
+@patch("adamax_tb.rundirectory.fcntl", None)  # as where no directory can be locked
 def two_files_at_once(logdir):
     """The older file goes on after the newer one was begun: it is read first, all of it."""
     older = EventWriter(str(logdir / "a"), table())

@@ -272,7 +272,7 @@ def test_a_leap_is_a_norm_far_above_all_before(norm, leapt):
 
 def alerts(tmp_path, monkeypatch, findings, clock=None, **arguments):
     """Returns what judges a training in which the rules find `findings`, and adds a record at each call of `judge`."""
-    monkeypatch.setattr(rules, "diagnose", lambda run: list(findings))
+    monkeypatch.setattr(rules, "judged", lambda run: (list(findings), {}))
     made = Alerts(Settings(str(tmp_path), 10, 0.02, None, **arguments))
     made.budget = Budget(clock or Clock())
     made.begin(0)
@@ -438,7 +438,7 @@ def test_a_rule_that_raises_is_reported_once(tmp_path, monkeypatch):
     def raising(run):
         raise ZeroDivisionError("mine")
 
-    monkeypatch.setattr(rules, "diagnose", raising)
+    monkeypatch.setattr(rules, "judged", raising)
     with pytest.warns(UserWarning, match="could not judge.*mine.*Training goes on") as warned:
         for step in range(10, 60, 10):
             judge(made, [step])

@@ -32,15 +32,14 @@ def prompt(monkeypatch):
 
 
 def found_from(step, rule="dead-units", severity="warning"):
-    """Returns what stands for `rules.diagnose` and finds one thing from this step on."""
+    """Returns what stands for `rules.judged` and finds one thing from this step on."""
 
-    def diagnose(run):
+    def judged(run):
         steps = run.steps[run.steps >= step].tolist()
-        if not steps:
-            return []
-        return [Finding(rule, severity, run.layers[0], steps[0], steps[-1], "Here.", {}, "That.")]
+        where = [(run.layers[0], steps[0], steps[-1])] if steps else []
+        return [Finding(rule, severity, *held, "Here.", {}, "That.") for held in where], {}
 
-    return diagnose
+    return judged
 
 
 def nan_model(steps=200, **arguments):
@@ -120,7 +119,7 @@ def test_the_flight_record_is_on_the_disk_when_training_is_told_to_end(tmp_path)
 
 
 def test_training_ends_within_its_epoch_and_the_next_fit_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(rules, "diagnose", found_from(50))
+    monkeypatch.setattr(rules, "judged", found_from(50))
     model = classifier(adamax_tb.AdaMax())
     health = adamax_tb.OptimizerHealth(tmp_path, every=1, stop_on=["dead-units"])
     fit(model, health, epochs=20)
@@ -128,14 +127,14 @@ def test_training_ends_within_its_epoch_and_the_next_fit_goes_on(tmp_path, monke
     assert int(model.optimizer.iterations.numpy()) == 56
     assert len(model.history.epoch) == 7
     assert set(adamax_tb.read_runs(tmp_path)["."].flight.reasons) == {"critical finding"}
-    monkeypatch.setattr(rules, "diagnose", lambda run: [])
+    monkeypatch.setattr(rules, "judged", lambda run: ([], {}))
     fit(model, health, epochs=1)
     assert int(model.optimizer.iterations.numpy()) == 64
 
 
 @copies_variables
 def test_what_other_callbacks_and_the_validation_do_at_the_end_they_do(tmp_path, monkeypatch):
-    monkeypatch.setattr(rules, "diagnose", found_from(50))
+    monkeypatch.setattr(rules, "judged", found_from(50))
     model = classifier(adamax_tb.AdaMax())
     health = adamax_tb.OptimizerHealth(tmp_path, every=1, stop_on="dead-units")
     history = model.fit(
@@ -153,7 +152,7 @@ def test_without_stop_on_training_goes_on(tmp_path):
 
 
 def test_a_warning_is_told_once_over_several_fits(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(rules, "diagnose", found_from(10))
+    monkeypatch.setattr(rules, "judged", found_from(10))
     model = classifier(adamax_tb.AdaMax())
     found = []
     health = adamax_tb.OptimizerHealth(tmp_path, every=1, on_finding=found.append)
@@ -170,7 +169,7 @@ def raising(found):
 
 @pytest.mark.parametrize("on_finding", [[].append, raising])
 def test_the_weights_are_the_same_whatever_the_function_does(tmp_path, monkeypatch, on_finding):
-    monkeypatch.setattr(rules, "diagnose", found_from(10))
+    monkeypatch.setattr(rules, "judged", found_from(10))
     watched, alone = classifier(adamax_tb.AdaMax()), classifier(adamax_tb.AdaMax())
     health = adamax_tb.OptimizerHealth(tmp_path, every=1, on_finding=on_finding)
     if on_finding is raising:
@@ -185,7 +184,7 @@ def test_the_weights_are_the_same_whatever_the_function_does(tmp_path, monkeypat
 
 
 def test_a_rule_that_raises_costs_no_record(tmp_path, monkeypatch):
-    monkeypatch.setattr(rules, "diagnose", lambda run: 1 / 0)
+    monkeypatch.setattr(rules, "judged", lambda run: 1 / 0)
     with pytest.warns(UserWarning, match="could not judge.*ZeroDivisionError") as warned:
         fit(classifier(adamax_tb.AdaMax()), adamax_tb.OptimizerHealth(tmp_path, every=1))
     assert len(warned) == 1
@@ -193,7 +192,7 @@ def test_a_rule_that_raises_costs_no_record(tmp_path, monkeypatch):
 
 
 def test_a_function_may_interrupt_the_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(rules, "diagnose", found_from(10))
+    monkeypatch.setattr(rules, "judged", found_from(10))
 
     def interrupting(found):
         raise KeyboardInterrupt
@@ -208,7 +207,7 @@ def test_a_function_may_interrupt_the_training(tmp_path, monkeypatch):
 
 
 def test_a_budget_that_affords_nothing_leaves_what_is_found_to_the_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(rules, "diagnose", found_from(10))
+    monkeypatch.setattr(rules, "judged", found_from(10))
     monkeypatch.setattr("adamax_tb.watch.Budget.affords", lambda budget, urgent: False)
     seen = []
 
@@ -256,7 +255,7 @@ def test_a_loop_is_told_to_stop(tmp_path):
 
 
 def test_a_function_that_exits_ends_the_loop(tmp_path, monkeypatch):
-    monkeypatch.setattr(rules, "diagnose", found_from(10))
+    monkeypatch.setattr(rules, "judged", found_from(10))
     model = classifier("adamax")
 
     def exiting(found):
@@ -278,7 +277,7 @@ def test_a_function_that_exits_ends_the_loop(tmp_path, monkeypatch):
 
 
 def test_a_loop_gets_its_weights_as_without(tmp_path, monkeypatch):
-    monkeypatch.setattr(rules, "diagnose", found_from(3))
+    monkeypatch.setattr(rules, "judged", found_from(3))
     watched, alone = classifier(adamax_tb.AdaMax()), classifier(adamax_tb.AdaMax())
     found = []
     with adamax_tb.record(watched, tmp_path, every=1, on_finding=found.append):

@@ -10,7 +10,8 @@ from tensorboard.backend.event_processing.event_file_loader import LegacyEventFi
 from tensorboard.compat.proto import summary_pb2
 
 from adamax_tb import read_runs, schema
-from adamax_tb.writer import EventWriter, python_records
+from adamax_tb.recordfile import RecordFile
+from adamax_tb.writer import EventWriter
 
 #: What one record takes while it waits, and room for 40 of them.
 RECORD_BYTES = 4 * (len(schema.recorded_statistics(ADAMAX)) * len(LAYERS) + len(schema.STEP_STATS))
@@ -39,7 +40,7 @@ def test_a_record_reaches_the_disk_by_itself_within_the_flush_interval(tmp_path)
 
     class Records:
         def __init__(self, path):
-            self.inner = python_records(path)
+            self.inner = RecordFile(path)
             self.write, self.close = self.inner.write, self.inner.close
 
         def flush(self):
@@ -71,13 +72,15 @@ def test_a_disk_that_fails_is_reported_once_and_reaches_nobody(tmp_path):
         def close(self):
             pass
 
-    with pytest.warns(UserWarning, match="No space left.*Training goes on") as warned:
+    with pytest.warns(UserWarning, match="OptimizerHealth") as warned:
         writer = EventWriter(str(tmp_path / "a"), table(), open_records=lambda path: Full())
         for step in range(1, 50):
             writer.write(np.array([step]), healthy_stats([step]), {})
         writer.flush()
         writer.close()
-    assert len(warned) == 1
+    report, loss = (str(warning.message) for warning in warned)
+    assert "No space left on device. Training goes on" in report
+    assert "49 records of OptimizerHealth" in loss
 
 
 def test_a_writer_whose_disk_fails_while_the_queue_is_full_still_closes(tmp_path, monkeypatch):
@@ -102,7 +105,7 @@ def test_a_writer_whose_disk_fails_while_the_queue_is_full_still_closes(tmp_path
         stuck.set()
         closing.join(30)
     assert not closing.is_alive()
-    assert len(warned) == 2
+    assert len(warned) == 3  # too slow, then failing, and what is lost by that
 
 
 def test_records_reach_the_disk_while_they_keep_coming(tmp_path):
@@ -231,7 +234,7 @@ class Slow:
     """A file on a disk that takes `seconds` for each record, or waits until `free` is set."""
 
     def __init__(self, path, seconds=0.0, free=None):
-        self.inner = python_records(path)
+        self.inner = RecordFile(path)
         self.seconds, self.free = seconds, free
 
     def write(self, record):
@@ -251,17 +254,15 @@ def test_a_slow_disk_thins_what_is_ordinary_and_keeps_what_is_critical(tmp_path,
     monkeypatch.setattr("adamax_tb.writer.QUEUE_BYTES", ROOM * RECORD_BYTES)
     critical = {*range(90, 100), *range(200, 400, 7)}
     writer = EventWriter(str(tmp_path / "a"), table(), lambda path: Slow(path, 0.005))
-    began = time.monotonic()
     with pytest.warns(UserWarning, match="thinned: the disk is too slow") as warned:
         write_each(writer, range(1, 401), critical)
         write_flight(writer, 4, range(391, 401))
-    took = time.monotonic() - began
+    assert writer._waiting_bytes > 0  # nobody waited for the disk
     writer.flush()
     write_each(writer, range(401, 411))
     writer.close()
-    assert took < 400 * 0.005 / 2
     assert len(warned) == 1
-    assert writer.path in str(warned[0].message)
+    assert writer.log_dir in str(warned[0].message)
     run = read_runs(tmp_path)["a"]
     kept, thinned = run.steps.tolist(), run.step_stat("thinned")
     assert critical <= set(kept)

@@ -5,8 +5,8 @@ in order of cause. Thresholds are relative to the run's own history and to the l
 decides the severity.
 """
 
-from adamax_tb.rules.course import LossCourse, loss_course
-from adamax_tb.rules.diagnosis import RULE_NAMES, RULES, diagnose, notes
+from adamax_tb.rules.course import LossCourse, loss_course, loss_ends
+from adamax_tb.rules.diagnosis import RULE_NAMES, RULES, diagnose, judged, notes
 from adamax_tb.rules.finding import SEVERITIES, Finding, Severity, finding_json, verdict
 from adamax_tb.rules.gradients import HISTORY
 from adamax_tb.rules.wording import counted_records
@@ -22,7 +22,9 @@ __all__ = [
     "counted_records",
     "diagnose",
     "finding_json",
+    "judged",
     "loss_course",
+    "loss_ends",
     "notes",
     "verdict",
 ]

@@ -151,7 +151,7 @@ def loss_course(run: Run) -> LossCourse:
     known = loss[~np.isnan(loss)]
     if not known.size:
         return LossCourse(np.nan, np.nan, np.nan, np.nan)
-    few = max(1, min(5, len(loss) // 4), min(50, len(loss) // 10))
+    few = _few(len(loss))
     medians = np.median(np.lib.stride_tricks.sliding_window_view(loss, few), axis=1)
     finite = medians[np.isfinite(medians)]
     first = float(known[0])
@@ -164,6 +164,20 @@ def loss_course(run: Run) -> LossCourse:
         grounded=bool(np.sum(finite < 0) <= BELOW * len(finite)),
         falling=_falling(loss),
     )
+
+
+def loss_ends(run: Run) -> tuple[float, float]:
+    """Returns `first` and `last` of its `loss_course` for a small part of the work; NaN when the loss is not known."""
+    loss = run.loss.astype(np.float64)
+    known = loss[~np.isnan(loss)]
+    if not known.size:
+        return np.nan, np.nan
+    return float(known[0]), float(np.median(loss[-_few(len(loss)) :]))
+
+
+def _few(records: int) -> int:
+    """Returns how many of so many records are a few in a row."""
+    return max(1, min(5, records // 4), min(50, records // 10))
 
 
 def _falling(loss: NDArray[np.float64]) -> bool:

@@ -1,6 +1,7 @@
 """Diagnosis: what all rules together say of a run."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -57,23 +58,46 @@ RULE_NAMES: tuple[str, ...] = (*RULES, "not-learning")
 def diagnose(run: Run) -> list[Finding]:
     """Returns what is wrong with `run`: first causes, each with its consequences, the most severe first.
 
-    What follows a gradient that is not finite is its doing: other rules judge the records before it.
+    What follows a gradient that is not finite is its doing: other rules judge the records before it. A rule that fails
+    is left out, with a warning: it says nothing of the run, and the others do.
     """
+    findings, faults = judged(run)
+    for rule, fault in faults.items():
+        warnings.warn(
+            f"Rule {rule!r} could not judge run {run.name!r} and is left out: {fault!r}. This is a defect of "
+            "adamax-tb; please report it.",
+            stacklevel=2,
+        )
+    return findings
+
+
+def judged(run: Run) -> tuple[list[Finding], dict[str, Exception]]:
+    """Returns what `diagnose` does, and the rules that failed, each with what it raised."""
     if not set(run.statistics) >= NEEDED or not len(run.steps):
-        return []
+        return [], {}
+    faults: dict[str, Exception] = {}
     course = course_of(run)
-    findings = list(nonfinite(run, course))
+    findings = _found("nonfinite", run, course, faults)
     if findings and findings[0].layer is not None:
         run = run.until(int(np.searchsorted(run.steps, findings[0].first_step)))
     if len(run.steps):
         run = _with_gradients(run)
         course = dataclasses.replace(course, descent=descent(run))
         found = {finding.rule for finding in findings} | {"nonfinite"}
-        others = (rule for name, rule in RULES.items() if name not in found)
-        findings += [finding for rule in others for finding in rule(run, course)]
+        for name in [name for name in RULES if name not in found]:
+            findings += _found(name, run, course, faults)
     if all(finding.severity == "info" for finding in findings):
-        findings += not_learning(run, course)
-    return told(findings)
+        findings += _found("not-learning", run, course, faults)
+    return told(findings), faults
+
+
+def _found(rule: str, run: Run, course: Course, faults: dict[str, Exception]) -> list[Finding]:
+    """Returns what a rule finds, nothing if it fails, which goes into `faults`."""
+    try:
+        return [*(not_learning if rule == "not-learning" else RULES[rule])(run, course)]
+    except Exception as fault:
+        faults[rule] = fault
+        return []
 
 
 def _with_gradients(run: Run) -> Run:
