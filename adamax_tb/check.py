@@ -123,8 +123,7 @@ def _run_lines(run: Run, found: Sequence[Finding], style: Style) -> Iterator[str
 
 
 def _finding_lines(run: Run, finding: Finding, indent: str, style: Style) -> Iterator[str]:
-    where = printable(finding.layer or "the whole run")
-    head = f"{_painted(finding.severity)}: {finding.rule} in {where} {when(run, finding)}"
+    head = f"{_painted(finding.severity)}: {finding.rule} in {where(finding)} {when(run, finding)}"
     yield from _lines(indent, head, style)
     inner = indent + "  "
     yield from _lines(inner, printable(finding.message), style)
@@ -139,12 +138,16 @@ def _finding_lines(run: Run, finding: Finding, indent: str, style: Style) -> Ite
 
 def _consequence_lines(run: Run, finding: Finding, indent: str, style: Style) -> Iterator[str]:
     """Yields what followed, without a remedy: that is the cause's."""
-    where = printable(finding.layer or "the whole run")
-    head = f"{when(run, finding)}: {_painted(finding.severity)}: {finding.rule} in {where}"
+    head = f"{when(run, finding)}: {_painted(finding.severity)}: {finding.rule} in {where(finding)}"
     yield from _lines(indent, head, style)
     yield from _lines(indent + "  ", printable(finding.message), style)
     for consequence in finding.consequences:
         yield from _consequence_lines(run, consequence, indent + "  ", style)
+
+
+def where(finding: Finding) -> str:
+    """Returns where `finding` began, in words: the name of the layer, also of one without any, or "the whole run"."""
+    return "the whole run" if finding.layer is None else printable(finding.layer) or '""'
 
 
 def when(run: Run, finding: Finding) -> str:

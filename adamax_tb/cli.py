@@ -12,15 +12,16 @@ import io
 import json
 import math
 import os
+import shlex
 import shutil
 import socket
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from adamax_tb import __version__
-from adamax_tb.check import Style, document, in_words, json_schema, still_held, worst
+from adamax_tb.check import Style, document, in_words, json_schema, still_held, where, worst
 from adamax_tb.export import FORMATS
 from adamax_tb.names import printable
 from adamax_tb.output import Progress, discard, written
@@ -55,16 +56,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         discard()
         return READER_GONE
     except (OSError, ValueError, ImportError) as error:
-        print(f"adamax-tb {args.command}: {error}", file=sys.stderr)
+        print(f"adamax-tb {args.command}: {printable(str(error))}", file=sys.stderr)
         return UNREADABLE
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with arguments, which may be names of files, without their acting on the terminal."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="adamax-tb", description="Optimizer health for Keras and TensorBoard."
-    )
+    parser = _Parser(prog="adamax-tb", description="Optimizer health for Keras and TensorBoard.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -225,7 +231,7 @@ def _demo(args: argparse.Namespace) -> int:
     print(_table(runs, findings))
     print()
     if args.no_serve:
-        print(f"See them with: {_tensorboard()} --logdir {args.logdir}")
+        print(f"See them with: {_tensorboard()} --logdir {printable(shlex.quote(args.logdir))}")
         return HEALTHY
     address = f"http://127.0.0.1:{args.port}/#optimizer_health"
     print(f"Serving TensorBoard at {address} (Ctrl-C stops it)", flush=True)
@@ -355,10 +361,15 @@ def _export(args: argparse.Namespace) -> int:
     if runs:
         chunks = FORMATS[args.format].chunks([*runs.values()])
         with written(args.output) as file:
-            for chunk in chunks if to_terminal else _told(chunks):
+            for chunk in map(_on_screen, chunks) if to_terminal else _told(chunks):
                 file.write(chunk)
     _tell(args, unreadable.values())
     return UNREADABLE if unreadable else HEALTHY
+
+
+def _on_screen(chunk: bytes) -> bytes:
+    """Returns whole lines or strings of an export as a terminal can show them."""
+    return "\n".join(map(printable, chunk.decode().split("\n"))).encode()
 
 
 def _chosen(args: argparse.Namespace) -> tuple[dict[str, Run], dict[str, str]]:
@@ -367,7 +378,7 @@ def _chosen(args: argparse.Namespace) -> tuple[dict[str, Run], dict[str, str]]:
     names = dict.fromkeys(args.names or [*runs, *errors])
     if unknown := [name for name in names if name not in runs and name not in errors]:
         raise ValueError(
-            f"There is no run {printable(unknown[0])!r}. There are: {printable(', '.join([*runs, *errors]))}"
+            f"There is no run {unknown[0]!r}. There are: {', '.join([*runs, *errors])}"
         )
     return (
         {name: runs[name] for name in names if name in runs},
@@ -421,7 +432,7 @@ def _table(runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]]) -
                 printable(name),
                 worst(found),
                 first.rule if first else "-",
-                printable(first.layer or "whole run") if first else "-",
+                where(first) if first else "-",
                 str(first.first_step) if first else "-",
                 f"{course.first:.3g} → {course.last:.3g}",
             )

@@ -16,6 +16,7 @@ import importlib
 import io
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,9 @@ JSON_VERSION = 1
 
 _TEXT_NUMBERS = 1 << 14  # numbers made into text at a time: what fits into a processor's cache
 _ROW_GROUP = 1 << 17  # rows of a Parquet row group
+
+#: Where a spreadsheet would begin a formula.
+_FORMULA = re.compile(r"^(?=[=+\-@＝＋－＠\t\r\n])|(?<=[;\t\r\n])(?=[=+\-@＝＋－＠])")
 
 #: How NaN, inf, -inf and what was not recorded are spelled.
 _CSV_WORDS = (b"NaN", b"inf", b"-inf", b"")
@@ -59,8 +63,9 @@ class Format:
 def csv_chunks(runs: Sequence[Run]) -> Iterator[bytes]:
     r"""Yields the table as CSV after RFC 4180, in UTF-8, its lines ended by "\n".
 
-    A name of a run or layer that a spreadsheet would take for a formula, one that begins with = + - @ (of any
-    width), a tab or a line break, gets a single quote before it.
+    In a name of a run or layer a single quote stands wherever a spreadsheet would begin a formula: at its beginning,
+    if that is = + - @ (of any width), a tab or a line break; and inside it before = + - @ behind a semicolon, a tab or
+    a line break, which divide cells in some countries. Numbers have none. Parquet and JSON have names as they are.
     """
     names = _statistics(runs)
     yield (",".join((*KEYS, *STEP_STATS, *names)) + "\n").encode()
@@ -179,8 +184,7 @@ def _csv_lines(columns: Sequence[NDArray[np.float32]], rows: int) -> list[bytes]
 
 
 def _csv_name(name: str) -> bytes:
-    if name.startswith(tuple("=+-@＝＋－＠\t\r\n")):
-        name = f"'{name}"
+    name = _FORMULA.sub("'", name)
     if any(c in name for c in ',"\r\n'):
         name = '"' + name.replace('"', '""') + '"'
     return _utf8(name)

@@ -5,11 +5,24 @@ What is drawn may stretch to any width, while labels, which are HTML, keep their
 
 import dataclasses
 import html
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from adamax_tb.axis import Axis, step_ticks
 from adamax_tb.names import printable
+
+#: Letters of a word that are shown: there are names of a megabyte.
+LONGEST = 200
+_LONG_WORD = re.compile(rf"\S{{{LONGEST + 1},}}")
+
+#: Letters that are written from the right.
+_FROM_RIGHT = re.compile(
+    "[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+#: Around words whose direction is their own affair.
+_ISOLATE, _END = "\u2068", "\u2069"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +37,25 @@ class Pin:
 
 
 def text(words: str) -> str:
-    """Returns `words` as HTML: nothing in them is markup or acts on the page."""
-    return html.escape(printable(words))
+    """Returns `words` as HTML: nothing in them is markup, acts on the page or turns the words beside it.
+
+    A word of more than `LONGEST` letters is shortened in its middle, as the panel has it.
+    """
+    return html.escape(_isolated(printable(_LONG_WORD.sub(_shortened, words))))
+
+
+def _shortened(word: re.Match[str]) -> str:
+    tail = math.ceil((LONGEST - 1) * 0.6)
+    return f"{word[0][: LONGEST - 1 - tail]}…{word[0][-tail:]}"
+
+
+def _isolated(words: str) -> str:
+    """Returns `words` with the direction of what is written from the right kept to itself, also in an attribute."""
+    if not _FROM_RIGHT.search(words):
+        return words
+    each = (f"{_ISOLATE}{w}{_END}" if _FROM_RIGHT.search(w) else w for w in words.split(" "))
+    # neighbours are one text: their order is theirs, too
+    return " ".join(each).replace(f"{_END} {_ISOLATE}", " ")
 
 
 def figure(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from adamax_tb.check import when, worst
+from adamax_tb.check import when, where, worst
 from adamax_tb.matplot import matplotlib, severity_color
 from adamax_tb.names import printable
 from adamax_tb.plot_curves import NAMED, draw_curves
@@ -139,8 +139,8 @@ def _title(run: Run, found: Sequence[Finding], paper: Any) -> tuple[str, Any]:
 
 def _listed(run: Run, numbers: Numbered) -> Iterator[str]:
     for number, finding in numbers[:LISTED]:
-        where = printable(finding.layer or "the whole run")
-        yield f"{number}  {finding.severity}: {finding.rule} in {where}, {when(run, finding)}"
+        place = f"in {where(finding)}, {when(run, finding)}"
+        yield f"{number}  {finding.severity}: {finding.rule} {place}"
     if len(numbers) > LISTED:
         yield f"… and {len(numbers) - LISTED} more: adamax_tb.diagnose(run)"
 

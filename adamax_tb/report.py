@@ -5,6 +5,7 @@ It opens no file.
 """
 
 import datetime
+import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
@@ -141,7 +142,7 @@ def _layer(finding: Finding) -> str:
 
 def named(name: str) -> str:
     """Returns the name of a run or layer as HTML: it may break after slashes and underscores, and turns no text."""
-    breakable = re.sub("([/_])", r"\1<wbr>", text(name))
+    breakable = re.sub("([/_])", r"\1<wbr>", text(name if name.strip() else f'"{name}"'))
     return f"<bdi>{breakable}</bdi>"
 
 
@@ -237,7 +238,7 @@ def linked(words: str) -> str:
     """Returns `words` as HTML, in which addresses of the web, and nothing else, are links."""
     parts = re.split(r"(https?://[^\s<>\"')]+[^\s<>\"').,;])", words)
     return "".join(
-        f'<a href="{text(part)}" rel="noopener noreferrer">{text(part)}</a>'
+        f'<a href="{html.escape(part)}" rel="noopener noreferrer">{text(part)}</a>'
         if i % 2
         else text(part)
         for i, part in enumerate(parts)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+from adamax_tb.names import printable
 from adamax_tb.rules import Finding
 
 #: Rules that are sure as soon as they hold.
@@ -118,7 +119,7 @@ def rules_in(finding: Finding) -> set[str]:
 
 
 def said(finding: Finding, step: int) -> str:
-    """Returns what is said of `finding` when it is told at update `step`: one paragraph."""
+    """Returns what is said of `finding` when it is told at update `step`: one paragraph, and no more than one."""
     followed = ", ".join(f"{f.rule} at step {f.first_step}" for f in finding.consequences)
     words = [
         f"OptimizerHealth, step {step}: {finding.rule} ({finding.severity}).",
@@ -126,7 +127,7 @@ def said(finding: Finding, step: int) -> str:
         f"What followed from it: {followed}." if followed else "",
         f"What to do: {finding.suggestion}" if finding.suggestion else "",
     ]
-    return " ".join(filter(None, words))
+    return printable(" ".join(filter(None, words)))
 
 
 class Budget:

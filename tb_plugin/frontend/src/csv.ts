@@ -117,8 +117,14 @@ function shortest(value: number): number {
   return short;
 }
 
-/** A cell of words; one that a spreadsheet would take for a formula gets a single quote before it. */
+/**
+ * Where a spreadsheet would begin a formula: at the beginning of a cell, or of what becomes one where a semicolon or
+ * a tab tells cells apart, whatever is quoted.
+ */
+const FORMULA = /^(?=[=+\-@＝＋－＠\t\r\n])|(?<=[;\t\r\n])(?=[=+\-@＝＋－＠])/g;
+
+/** A cell of words; a single quote stands wherever a formula would begin. As `adamax_tb/export.py` has it. */
 export function csvText(text: string): string {
-  const safe = /^[=+\-@＝＋－＠\t\r\n]/.test(text) ? `'${text}` : text;
+  const safe = text.replace(FORMULA, "'");
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

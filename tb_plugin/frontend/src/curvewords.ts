@@ -128,13 +128,16 @@ const MOST_GAPS = 4;
 
 /** What no line shows: as exactly as it is drawn, or from elsewhere in the whole run. */
 export function allSpanWords(curves: readonly Curve[], wholes: readonly Curve[]): string[] {
-  const groups = new Map<string, Curve[]>();
+  const groups = new Map<string, {alike: Curve[]; words: string}>();
   curves.forEach((curve, index) => {
     const words = spanWords(curve) ?? spanWords(wholes[index]);
+    if (words === null) return;
     const key = `${curve.run}\n${words}`;
-    if (words !== null) groups.set(key, [...(groups.get(key) ?? []), curve]);
+    const group = groups.get(key) ?? {alike: [], words};
+    group.alike.push(curve);
+    groups.set(key, group);
   });
-  const told = [...groups].map(([key, alike]) => `${namesOf(alike)}: ${key.split('\n')[1]}`);
+  const told = [...groups.values()].map(({alike, words}) => `${namesOf(alike)}: ${words}`);
   const more = told.length - MOST_GAPS;
   if (more <= 1) return told;
   return [...told.slice(0, MOST_GAPS), `and ${more} more lines with such gaps`];

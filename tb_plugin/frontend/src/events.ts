@@ -163,7 +163,8 @@ function linesOf({findings, restarts}: EventMark): string[] {
 
 function toldWords({finding, cause}: Told): string {
   const {severity, rule, layer, firstStep} = finding;
-  const where = layer === null ? '' : ` in ${layer}`;
+  // A title has a line for each event: a name must not look like another one.
+  const where = layer === null ? '' : ` in ${layer.replaceAll('\n', '\\n')}`;
   const after = cause === null ? '' : `, after ${cause.rule}`;
   return `${severity}: ${rule}${where} since step ${formatStep(firstStep)}${after}`;
 }

@@ -64,7 +64,9 @@ export function words(name: string): string {
 export function elide(name: string, length: number): string {
   if (name.length <= length) return name;
   const tail = Math.ceil((length - 1) * 0.6);
-  return `${name.slice(0, length - 1 - tail)}…${name.slice(name.length - tail)}`;
+  const [start, end] = [name.slice(0, length - 1 - tail), name.slice(name.length - tail)];
+  // No half of a character.
+  return `${start.replace(/[\ud800-\udbff]$/, '')}…${end.replace(/^[\udc00-\udfff]/, '')}`;
 }
 
 /** What an exception says. */

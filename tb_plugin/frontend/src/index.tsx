@@ -3,6 +3,7 @@
 import {render as mount} from 'preact';
 
 import {App} from './components/App.tsx';
+import {showPlainly} from './plain.ts';
 
 /** Draws the panel into the page; TensorBoard calls it once. */
 export function render(): void {
@@ -14,5 +15,6 @@ export function render(): void {
   document.body.append(root);
   document.documentElement.lang = 'en';
   document.title = 'Optimizer health';
+  showPlainly();
   mount(<App />, root);
 }

@@ -1,5 +1,7 @@
 /** SVG as text: elements, escaping, paths, and how wide words are. It knows no chart and needs no page. Pure. */
 
+import {plain} from './plain.ts';
+
 /** What is undefined is left out; numbers are rounded. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
 
@@ -23,11 +25,10 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '>': '&gt;',
   '"': '&quot;',
 };
-/** What XML 1.0 cannot hold, even escaped: control characters, halves of pairs, and two that are none. */
-const FORBIDDEN = /[\0-\x08\v\f\x0e-\x1f\ud800-\udfff\ufffe\uffff]/gu;
 
+/** Words as XML 1.0 can hold them: plain ones have no character that it forbids, even escaped. */
 export function escaped(text: string): string {
-  return text.replace(FORBIDDEN, '\ufffd').replace(/[&<>"]/g, letter => ENTITIES[letter]);
+  return plain(text).replace(/[&<>"]/g, letter => ENTITIES[letter]);
 }
 
 /** Two decimals at most: `0.33`, `12`; 0 for what is no number. */

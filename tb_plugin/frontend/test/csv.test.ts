@@ -69,6 +69,20 @@ test('a name that a spreadsheet would take for a formula is none any more', () =
   ]);
 });
 
+test('no formula begins where another sign divides cells', () => {
+  const names = ['a;=1+1', 'a\t-b', 'a\n@c', 'a;b', 'a,-b', 'a;;＝d', ';\t=e', '\t=f'];
+  assert.deepEqual(names.map(csvText), [
+    "a;'=1+1",
+    "a\t'-b",
+    `"a\n'@c"`,
+    'a;b',
+    '"a,-b"',
+    "a;;'＝d",
+    ";\t'=e",
+    "'\t'=f",
+  ]);
+});
+
 test('an exact curve has a row per record: value, low and high are the same', () => {
   const table = tableOf([[1], [NaN], [Infinity], [-Infinity], ['missing']]);
   assert.deepEqual(linesOf(curvesCsv([{...LOSS, table}], ALL)), [

@@ -321,6 +321,8 @@ test('a chart keeps its words in a zoom: the page does not jump', () => {
   assert.deepEqual(allSpanWords([exact(1, NaN)], [whole]), ['a: NaN at step 2']);
   assert.deepEqual(allSpanWords([exact(1)], [whole]), ['a: NaN among steps 1–4']);
   assert.deepEqual(allSpanWords([exact(1)], [exact(1)]), []);
+  const lines = {...exact(1, NaN), run: 'a\nb'};
+  assert.deepEqual(allSpanWords([lines], [whole]), ['a: NaN at step 2']);
 });
 
 test('a chart of a reduced table is told from its first step to its last', () => {

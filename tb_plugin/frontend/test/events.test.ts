@@ -35,6 +35,11 @@ test('a finding is marked in the middle of its first step, a restart where the s
   );
 });
 
+test('a title has a line for each event, whatever layers are called', () => {
+  const [mark] = marks([at(50, {layer: 'a\ncritical: nonfinite'}), at(50, {layer: 'b'})]);
+  assert.equal(eventTitle(mark).split('\n').length, 2);
+});
+
 test('only what begins in view is marked', () => {
   const span = {low: 100, high: 200, width: 500};
   const found = marks([at(100), at(101), at(200), at(201)], [100, 150, 201], span);

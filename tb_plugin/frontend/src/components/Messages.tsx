@@ -1,6 +1,6 @@
 /** The panel's states without data: loading, empty, failed. */
 
-import type {JSX} from 'preact';
+import {Fragment, type JSX} from 'preact';
 import {useState} from 'preact/hooks';
 
 import type {Loading as Progress} from '../api.ts';
@@ -93,7 +93,14 @@ function Snippet({text}: {text: string}): JSX.Element {
   return (
     <div class="snippet">
       <pre tabIndex={0}>
-        <code>{text}</code>
+        <code>
+          {text.split('\n').map((line, nth) => (
+            <Fragment key={nth}>
+              {nth > 0 && <br />}
+              {line}
+            </Fragment>
+          ))}
+        </code>
       </pre>
       <button type="button" onClick={() => void copy()}>
         Copy
