@@ -4,11 +4,10 @@ Says it by the logger "adamax_tb" and to the user's `on_finding`. Knows no frame
 """
 
 import logging
-import warnings
 from collections.abc import Callable
 from itertools import chain
 
-from adamax_tb import rules, schema
+from adamax_tb import faults, rules, schema
 from adamax_tb.history import History
 from adamax_tb.rules import Finding
 from adamax_tb.settings import Settings
@@ -87,11 +86,11 @@ class Alerts:
         self._judged, history.leapt = history.count, False
         with self.budget.judging():
             try:
-                findings, faults = rules.judged(history.run(table, flight))
+                findings, failed = rules.judged(history.run(table, flight))
             except Exception as error:
                 self._faults.setdefault("", error)
                 return False
-        for rule, fault in faults.items():
+        for rule, fault in failed.items():
             self._faults.setdefault(rule, fault)
         told = self._watch.told(findings, history.count, ended)
         self._news += told
@@ -131,7 +130,7 @@ class Alerts:
     def warn(self, what: str) -> None:
         """Warns of what went wrong, in the rest of a sentence about OptimizerHealth."""
         self._end_line()
-        warnings.warn(f"OptimizerHealth {what}. Training goes on.", stacklevel=3)
+        faults.told(f"OptimizerHealth {what}. Training goes on.", stacklevel=4)
 
     def _to_stop(self, told: list[Finding]) -> Finding | None:
         """Returns the first of those `told` that is of `stop_on` or led to it, or of those that are sure and are."""

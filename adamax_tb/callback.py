@@ -8,8 +8,10 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 import time
 import warnings
+import weakref
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -32,6 +34,10 @@ if keras.backend.backend() == "tensorflow":
 #: first records of a training and then for every so many.
 PROBED_FIRST = 8
 PROBED_EVERY = 16
+
+
+#: Callbacks whose fit has begun and not ended, as far as they know.
+_under_way: "weakref.WeakSet[OptimizerHealth]" = weakref.WeakSet()
 
 
 def _harmless(method: Callable[..., None]) -> Callable[..., None]:
@@ -131,6 +137,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._recording: Any = None
         self._recorded: Any = None  # of what: to continue only with the same
         self._training = False
+        self._thread = 0
         self._start = self._batches = self._update = 0
         self._last_batch = -1
         self._probes = 0
@@ -141,8 +148,9 @@ class OptimizerHealth(keras.callbacks.Callback):
     def set_model(self, model: Any) -> None:
         """Starts watching the optimizer of `model`; `fit` calls this before it traces its training step."""
         super().set_model(model)
-        if self._training:
-            self._finish("exception")  # the fit before was interrupted
+        for other in [*_under_way]:
+            if other._is_left_by(self):
+                other._finish("exception")  # its fit was interrupted
         if self._recording is not None:
             self._recording.recorder.detach()
         optimizer = self._optimizer or getattr(model, "optimizer", None)
@@ -162,6 +170,11 @@ class OptimizerHealth(keras.callbacks.Callback):
             self._recording.recorder.model = model
         self._recording.start()
         model.train_function = None  # an earlier fit traced it without us
+
+    def _is_left_by(self, other: "OptimizerHealth") -> bool:
+        """Tells whether its fit has ended without a word, as `other` begins one: itself, or where it writes."""
+        same = self is other or self._settings.log_dir == other._settings.log_dir
+        return same and self._thread == threading.get_ident()
 
     def _check_watchable(self, model: Any, optimizer: Any) -> None:
         if optimizer is not getattr(model, "optimizer", None):
@@ -184,6 +197,8 @@ class OptimizerHealth(keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         """Reads where the optimizer stands."""
         self._training, self._bar_drawn = True, False
+        self._thread = threading.get_ident()
+        _under_way.add(self)
         self._batches = self._probes = 0
         self._start = self._update = self._recording.begin()
         self._recording.planned_step = 0
@@ -355,6 +370,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         if not self._training:
             return
         self._training = False
+        _under_way.discard(self)
         atexit.unregister(self._at_exit)
         interruption.leave(self._recording.interrupted)
         if ON_JAX:  # the optimizer's variables have their values again

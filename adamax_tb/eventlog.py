@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable
 
-from adamax_tb import events, schema
+from adamax_tb import events, faults, schema
 from adamax_tb.events import Encoder, Rows
 from adamax_tb.recordfile import RecordFile, Records
 from adamax_tb.rundirectory import RunDirectory, new_name
@@ -27,7 +27,6 @@ class EventLog:
         log_dir: the run's directory; made if missing.
         table: the layers and statistics.
         open_records: opens a file at a path, on another computer perhaps; None: on this one.
-        tell: is called with what went wrong, a sentence.
 
     Attributes:
         path: of the file written last, or the directory that was asked for if there was none.
@@ -42,7 +41,6 @@ class EventLog:
         log_dir: str,
         table: schema.LayerTable,
         open_records: Callable[[str], Records] | None,
-        tell: Callable[[str], None],
     ) -> None:
         self.path = self._asked = log_dir
         self.durable_bytes = self.held_bytes = 0
@@ -52,7 +50,6 @@ class EventLog:
         self._table = table
         self._encoder = Encoder(table)
         self._open_records = open_records
-        self._tell = tell
         self._told_of_a_record = False
         self._held: list[Rows | bytes] = []
         self._records: Records | None = None
@@ -70,12 +67,10 @@ class EventLog:
 
     @property
     def lost(self) -> int:
-        """How many records will be lost if nothing can be written any more."""
-        return sum(
-            len(item.steps)
-            for item in self._held
-            if isinstance(item, Rows) and schema.STEP_TAG in item.by_tag
-        )
+        """How many records, and updates of flight records, will be lost if nothing can be written any more."""
+        kept = {schema.STEP_TAG, schema.FLIGHT_TAG}
+        rows = (item for item in self._held if isinstance(item, Rows))
+        return sum(len(item.steps) for item in rows if not kept.isdisjoint(item.by_tag))
 
     def write(self, item: Rows | bytes) -> None:
         """Appends records, or an event that is serialised already."""
@@ -126,7 +121,7 @@ class EventLog:
         self._records = None
         self.retry_at = time.monotonic() + RETRY_S
         if self.fault is None:
-            self._tell(
+            faults.told(
                 f"OptimizerHealth cannot write into {self.log_dir}: {fault}. Training goes on; what it records waits "
                 f"in memory, and every {RETRY_S:g} s it tries again."
             )
@@ -134,23 +129,25 @@ class EventLog:
 
     def close(self) -> None:
         """Has all of it on the disk and closes the file, or tells how much is lost."""
-        for _ in range(2):  # the file may have been deleted since the last time
-            if self._records is None:
-                self.open()
-            self.sync()
-        if self._records is not None:
-            try:
-                self._records.close()
-            except Exception as error:
-                self.fall(error)
-            self._records = None
+        try:
+            for _ in range(2):  # the file may have been deleted since the last time
+                if self._records is None:
+                    self.open()
+                self.sync()
+            if self._records is not None:
+                try:
+                    self._records.close()
+                except Exception as error:
+                    self.fall(error)
+                self._records = None
+        finally:
+            if self._directory is not None:
+                self._directory.release()
         if lost := self.lost:
-            self._tell(
+            faults.told(
                 f"{lost} record{'s' if lost > 1 else ''} of OptimizerHealth for {self.log_dir} could not be written "
                 f"and {'are' if lost > 1 else 'is'} lost: {self.fault}"
             )
-        if self._directory is not None:
-            self._directory.release()
 
     def _opened(self) -> Records:
         if self._directory is None:
@@ -160,7 +157,7 @@ class EventLog:
             self._directory.hold()
             self.path = self._directory.new_file()
             if taken != self._directory.path and not self._directory.is_asked_one:
-                self._tell(
+                faults.told(
                     f"Another training is recorded into {self._asked} at the moment. This one is a run of its own, "
                     f"in {self.log_dir}: give each training a `log_dir` of its own."
                 )
@@ -178,7 +175,7 @@ class EventLog:
             self.durable_bytes += _size(item)
             if not self._told_of_a_record:
                 self._told_of_a_record = True
-                self._tell(
+                faults.told(
                     f"OptimizerHealth left out a record in {self.path} that cannot be written: {error!r}. Training "
                     "goes on."
                 )

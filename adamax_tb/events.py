@@ -20,6 +20,8 @@ from adamax_tb.thinning import Record
 
 #: Of what TensorBoard's own tabs show: tag → what it is.
 _SCALARS = {schema.scalar_tag(name): words for name, words in schema.SCALARS.items()}
+#: What rows take beside their numbers, as measured: all of them, and each of their arrays.
+_ROWS_BYTES, _ARRAY_BYTES = 500, 300
 _TEXT_DESCRIPTION = "What OptimizerHealth found, and the verdict when training ended."
 
 
@@ -44,8 +46,8 @@ class Rows:
 
     @property
     def size_bytes(self) -> int:
-        """What they take while they wait."""
-        return sum(values.nbytes for values in self.by_tag.values())
+        """What they take while they wait, about: small arrays take more for themselves than for their numbers."""
+        return _ROWS_BYTES + sum(_ARRAY_BYTES + values.nbytes for values in self.by_tag.values())
 
     def copied(self, which: slice | NDArray[np.bool_] = slice(None)) -> "Rows":
         """Returns some of them, as copies."""

@@ -245,8 +245,8 @@ class HealthWriter:
         if self._writer is None:
             atexit.register(self.close)
         else:
-            log_dir = self._writer.log_dir
             self._writer.close()
+            log_dir = self._writer.log_dir
         has |= set(names)
         self._table.statistics[:] = [s.name for s in schema.STATS if s.name in has]
         table = schema.LayerTable()

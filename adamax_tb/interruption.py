@@ -54,6 +54,11 @@ def leave(say: Say) -> None:
                 signal.signal(number, before)
 
 
+if hasattr(os, "register_at_fork"):
+    # what a recording has to say is its process's affair, not that of a data loader's worker
+    os.register_at_fork(after_in_child=_speakers.clear)
+
+
 def deliver() -> None:
     """Sends the signals again that came when somebody could not speak; who still cannot has them kept waiting."""
     waiting = [*_postponed]

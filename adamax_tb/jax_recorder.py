@@ -7,7 +7,6 @@ optimizer's variables while it is watched, hidden from what is saved. One row mo
 
 import contextlib
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -18,7 +17,7 @@ from jax import numpy as jnp
 from keras import ops
 from numpy.typing import NDArray
 
-from adamax_tb import hooks
+from adamax_tb import faults, hooks
 from adamax_tb.buffer import BLOCK, Drain
 from adamax_tb.schema import NOT_RECORDED
 from adamax_tb.sentinel import HEADER, STEP_MODULUS, Drained
@@ -112,7 +111,7 @@ class JaxRecorder:
                 self._show()
         except Exception as error:  # being watched must never harm a training run
             hooks.detach(self)
-            warnings.warn(f"OptimizerHealth cannot record this run: {error!r}", stacklevel=2)
+            faults.told(f"OptimizerHealth cannot record this run: {error!r}")
 
     def detach(self) -> None:
         """Stops watching; when nobody watches any more, the optimizer and the model are as they were."""
@@ -140,7 +139,7 @@ class JaxRecorder:
             try:
                 self._observe(list(grads), list(variables), learning_rate)
             except Exception as error:  # being watched must never harm a training run
-                warnings.warn(f"OptimizerHealth cannot record this run: {error!r}", stacklevel=2)
+                faults.told(f"OptimizerHealth cannot record this run: {error!r}")
 
         return update_step
 
@@ -166,7 +165,7 @@ class JaxRecorder:
             try:
                 after = self._with_step(state, after)
             except Exception as error:  # a step of the user's own may return anything
-                warnings.warn(f"OptimizerHealth cannot see the loss: {error!r}", stacklevel=2)
+                faults.told(f"OptimizerHealth cannot see the loss: {error!r}")
             self._loss = None
             return logs, after
 

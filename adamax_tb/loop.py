@@ -150,8 +150,11 @@ class record:
             made = self._start
             try:
                 made = self._recording.iterations
-                self._recording.finish(reason)
             except Exception as failure:  # as in `_look`
+                self._recording.fail(failure)
+            try:
+                self._recording.finish(reason)
+            except Exception as failure:
                 self._recording.fail(failure)
         if self._raised is not None and error is None:
             raise self._raised

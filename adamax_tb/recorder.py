@@ -5,7 +5,6 @@ It reads nothing back during a step and writes no file: `recording` drains it.
 
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from adamax_tb import hooks, rows, stats
+from adamax_tb import faults, hooks, rows, stats
 from adamax_tb.branch import compiled_by_xla, read, run_if
 from adamax_tb.buffer import BLOCK, Drain, Layout
 from adamax_tb.hooks import plain
@@ -197,7 +196,7 @@ class Recorder:
             try:
                 self._observe(distribution, grads_and_vars, learning_rate)
             except Exception as error:  # being watched must never harm a training run
-                warnings.warn(f"OptimizerHealth cannot record this run: {error!r}", stacklevel=2)
+                faults.told(f"OptimizerHealth cannot record this run: {error!r}")
 
         return update_step
 

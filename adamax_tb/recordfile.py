@@ -46,6 +46,8 @@ class RecordFile:
         self.path = path
         self._file = open(path, "xb", buffering=0, opener=opener)  # noqa: SIM115  # `close` does
         self._durable_bytes = 0
+        # some file systems count no links, of no file
+        self._has_links = os.fstat(self._file.fileno()).st_nlink > 0
 
     def write(self, record: bytes) -> None:
         """Appends one record: only a loss of power, or of the disk, can lose it now.
@@ -67,7 +69,7 @@ class RecordFile:
         """
         os.fsync(self._file.fileno())
         status = os.fstat(self._file.fileno())
-        if not status.st_nlink:
+        if self._has_links and not status.st_nlink:
             raise FileNotFoundError(f"{self.path} was deleted")
         self._durable_bytes = status.st_size
 
@@ -84,7 +86,7 @@ class RecordFile:
 
     def abandon(self) -> None:
         """Closes the file, without what `flush` did not vouch for: the disk may have any part of that, or none."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # it may be closed already
             os.ftruncate(self._file.fileno(), self._durable_bytes)
         with contextlib.suppress(OSError):
             self._file.close()

@@ -174,7 +174,8 @@ class Recording:
 
     def drain(self, reason: str | None = None) -> None:
         """Brings the records that wait on the device to the writer; with a `reason`, a flight record as well."""
-        if time.perf_counter() < self._resume_at and (self._stopped or not self._ending):
+        last_word = self._ending or reason is not None
+        if time.perf_counter() < self._resume_at and (self._stopped or not last_word):
             return
         self._busy = True
         try:
@@ -208,11 +209,17 @@ class Recording:
         try:
             self.drain(reason)
             self._replicas.end()
-            if self._writer is not None:
-                self._writer.close()
-                self._log_dir, self._writer = self._writer.log_dir, None
         finally:
-            self.recorder.detach()
+            writer, self._writer = (
+                self._writer,
+                None,
+            )  # first: an interruption may come while it is closed
+            try:
+                if writer is not None:
+                    writer.close()
+                    self._log_dir = writer.log_dir
+            finally:
+                self.recorder.detach()
         self.alerts.end()
         self._ending = False
         self._tell()

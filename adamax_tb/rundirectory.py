@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import time
+import weakref
 
 from adamax_tb import schema
 
@@ -19,6 +20,7 @@ except ImportError:  # Windows
 
 _NAME = re.compile(r"events\.out\.tfevents\.(\d{10})\.(\d{9})\.")
 _file_number = itertools.count()
+_held: "weakref.WeakSet[RunDirectory]" = weakref.WeakSet()
 
 
 class RunDirectory:
@@ -41,6 +43,7 @@ class RunDirectory:
     def __init__(self, path: str) -> None:
         self.path = self._asked = path or os.curdir
         self._descriptor: int | None = None
+        self._has_links = True
 
     @property
     def is_asked_one(self) -> bool:
@@ -54,7 +57,7 @@ class RunDirectory:
             OSError: it cannot be made.
         """
         if self._descriptor is not None:
-            if os.fstat(self._descriptor).st_nlink:
+            if self._is_there():
                 return
             self.release()
         for number in itertools.count(1):
@@ -81,7 +84,17 @@ class RunDirectory:
         except OSError:  # this file system locks no directories
             pass
         self._descriptor = descriptor
+        self._has_links = os.fstat(descriptor).st_nlink > 0  # some file systems count none
+        _held.add(self)
         return True
+
+    def _is_there(self) -> bool:
+        """Tells whether the directory that is held was not deleted, whatever it is called by now."""
+        assert self._descriptor is not None
+        try:
+            return os.fstat(self._descriptor).st_nlink > 0 or not self._has_links
+        except OSError:  # as NFS has it
+            return False
 
     def opener(self, path: str, flags: int) -> int:
         """Opens a file of the directory, wherever that is by now; what `open` calls."""
@@ -113,12 +126,14 @@ class RunDirectory:
 
     def release(self) -> None:
         """Lets others have it."""
+        if self._descriptor is not None and fcntl is not None:
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        self._abandon()
+
+    def _abandon(self) -> None:
+        _held.discard(self)
         if self._descriptor is not None:
-            if fcntl is not None:
-                with contextlib.suppress(
-                    OSError
-                ):  # a process that was forked holds it as well, until it is told
-                    fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -133,6 +148,16 @@ def new_name(suffix: str, names: list[str]) -> str:
     made = f"{max(time.time_ns(), last + 1):020d}"
     place = f"{next(_file_number):04d}.{socket.gethostname()}.{os.getpid()}"
     return f"events.out.tfevents.{made[1:11]}.{made[11:]}.{place}.{suffix}"
+
+
+def _leave_to_parent() -> None:
+    """In a process that was forked: what its parent holds is held by that alone, for as long as it lives."""
+    for directory in [*_held]:
+        directory._abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _holds_run(path: str) -> bool:

@@ -64,13 +64,14 @@ class Settings:
 
 
 def path_of(log_dir: Any) -> str:
-    """Returns `log_dir` as a string.
+    """Returns `log_dir` as a string, an absolute path or an address: the working directory may change later.
 
     Raises:
         ValueError: it is no path.
     """
     try:
-        return os.path.expanduser(os.fsdecode(log_dir))
+        path = os.path.expanduser(os.fsdecode(log_dir))
+        return path if "://" in path else os.path.abspath(path)
     except TypeError as error:
         raise ValueError(
             f"Argument `log_dir` must be a path. Received: log_dir={log_dir!r}"

@@ -5,7 +5,6 @@ It does in Python what `recorder` does in TensorFlow's graphs, and writes no fil
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 from keras import ops
 from numpy.typing import NDArray
 
-from adamax_tb import hooks
+from adamax_tb import faults, hooks
 from adamax_tb.buffer import BLOCK, Drain
 from adamax_tb.schema import NOT_RECORDED
 from adamax_tb.sentinel import HEADER, STEP_MODULUS, Drained
@@ -130,7 +129,7 @@ class TorchRecorder:
                 ):  # a loop of the user's may note what happens here for gradients
                     self._observe(list(grads), list(variables), learning_rate)
             except Exception as error:  # being watched must never harm a training run
-                warnings.warn(f"OptimizerHealth cannot record this run: {error!r}", stacklevel=2)
+                faults.told(f"OptimizerHealth cannot record this run: {error!r}")
 
         return _uncompiled(update_step)
 

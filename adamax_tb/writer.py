@@ -5,19 +5,18 @@ is too slow, ordinary records are dropped, and what they counted goes into the n
 """
 
 import contextlib
-import logging
 import math
+import os
 import queue
 import threading
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adamax_tb import events, schema
+from adamax_tb import events, faults, schema
 from adamax_tb.eventlog import EventLog
 from adamax_tb.events import Rows
 from adamax_tb.recordfile import Records
@@ -30,7 +29,6 @@ MOST_BYTES = 2 * QUEUE_BYTES
 CLOSE_S = 60.0
 _END = object()
 _now = time.monotonic
-_logger = logging.getLogger("adamax_tb")
 
 
 class EventWriter:
@@ -72,7 +70,8 @@ class EventWriter:
         open_records: Callable[[str], Records] | None = None,
         flush_s: float = 5.0,
     ) -> None:
-        self._log = EventLog(log_dir, table, open_records, self._tell)
+        self._process = os.getpid()
+        self._log = EventLog(log_dir, table, open_records)
         self._flush_s = flush_s
         # unlike `Queue`, a signal handler may put into it while its thread does, too
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
@@ -97,12 +96,6 @@ class EventWriter:
     def _waiting_bytes(self) -> int:
         # two counters, each of one thread alone, need no lock
         return self._queued_bytes - self._log.durable_bytes
-
-    def _tell(self, what: str) -> None:
-        try:
-            warnings.warn(what, stacklevel=4)
-        except Warning:  # where they are errors: nobody could catch it
-            _logger.error("%s", what)
 
     def _started(self) -> threading.Thread:
         thread = threading.Thread(target=self._write_all, name="adamax-tb writer", daemon=True)
@@ -160,6 +153,7 @@ class EventWriter:
                     schema.FLIGHT_STEP_STATS, step_stats, len(steps)
                 ),
             }
+            self._put_dropped()  # records come before the flight that ends with them
             if self._waiting_bytes < MOST_BYTES:
                 self._put(Rows.of(steps, by_tag, self._time(wall_time), critical=True))
 
@@ -225,21 +219,32 @@ class EventWriter:
                 self._dropped = None if kept else rows.copied(slice(i, i + 1))
             rows = rows.copied(taken)
         self._put(rows)
-        if not taken.all() and not self._warned_of_thinning and self._log.fault is None:
+        if not taken.all() and not self._warned_of_thinning:
             self._warned_of_thinning = True
-            self._tell(
-                f"Records of OptimizerHealth in {self.log_dir} were thinned: the disk is too slow. Training goes on."
+            failing = self._log.fault is not None
+            why = (
+                "what waits for it fills the memory set aside"
+                if failing
+                else "the disk is too slow"
+            )
+            faults.told(
+                f"Records of OptimizerHealth in {self.log_dir} were thinned: {why}. Training goes on."
             )
 
     def _put(self, rows: Rows) -> None:
-        if len(rows.steps):
+        if len(rows.steps) and self._is_here:
             self._queued_bytes += rows.size_bytes
             self._queue.put(rows)
             self._revive()
 
+    @property
+    def _is_here(self) -> bool:
+        """Whether this is the process that writes, and not one that was forked from it, which has no thread."""
+        return os.getpid() == self._process
+
     def _revive(self) -> None:
         """Has another thread go on where one was killed, with a new file for what that had not synchronised."""
-        if not self._closed and not self._thread.is_alive():
+        if self._is_here and not self._closed and not self._thread.is_alive():
             self._log.fall(RuntimeError("the thread that writes was killed"))
             self._thread = self._started()
 
@@ -248,7 +253,7 @@ class EventWriter:
         done = threading.Event()
         until = _now() + timeout_s
         self._revive()
-        if self._thread.is_alive():
+        if self._is_here and self._thread.is_alive():
             self._queue.put(done)
             while not done.wait(0.1) and self._thread.is_alive() and _now() < until:
                 pass
@@ -259,7 +264,10 @@ class EventWriter:
         On a disk that is too slow for all of it, ordinary records are dropped after half of `CLOSE_S`; after all of it
         a warning says that what is left is lost.
         """
-        if self._closed:
+        if not self._is_here:
+            return
+        if self._closed:  # perhaps somebody was interrupted while waiting for it
+            self._thread.join(CLOSE_S / 2)
             return
         self._revive()
         self._closed = True
@@ -269,15 +277,19 @@ class EventWriter:
             self._drop_waiting()
             self._thread.join(CLOSE_S / 2)
         if self._thread.is_alive():
-            self._tell(
+            faults.told(
                 f"OptimizerHealth gave up on the end of {self.path}: the disk took longer than {CLOSE_S:g} s."
             )
 
     def _put_end(self) -> None:
-        if self._dropped is not None:
-            self._put(self._dropped)
-            self._dropped = None
+        self._put_dropped()
         self._queue.put(_END)
+
+    def _put_dropped(self) -> None:
+        """Takes the last record after all, if it was dropped."""
+        dropped, self._dropped = self._dropped, None
+        if dropped is not None:
+            self._put(dropped)
 
     def _drop_waiting(self) -> None:
         """Drops the ordinary records from the queue, but for the last one."""
@@ -289,6 +301,7 @@ class EventWriter:
             if isinstance(item, Rows):
                 self._queued_bytes -= item.size_bytes
                 if schema.FLIGHT_TAG in item.by_tag:
+                    self._put_dropped()
                     self._put(item)
                 elif schema.STEP_TAG in item.by_tag:
                     self._queue_some(item, item.critical)

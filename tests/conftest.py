@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import contextlib
+import logging
 import shutil
 import socket
 import subprocess
@@ -26,6 +27,25 @@ CHROMIUM_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+@pytest.fixture(autouse=True)
+def no_faults_logged(request):
+    """Where warnings are errors, as here, a fault that nobody expects is logged: it fails the test.
+
+    A test that takes `caplog` looks for itself.
+    """
+    told = []
+
+    class Errors(logging.Handler):
+        def emit(self, record):
+            told.append(record.getMessage())
+
+    handler = Errors(logging.ERROR)
+    logging.getLogger("adamax_tb").addHandler(handler)
+    yield
+    logging.getLogger("adamax_tb").removeHandler(handler)
+    assert "caplog" in request.fixturenames or not told, told
 
 
 @pytest.fixture(scope="session")

@@ -2,9 +2,9 @@
 
 import contextlib
 import ctypes
-import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -500,14 +500,195 @@ def test_a_first_record_that_cannot_be_written_takes_no_table_with_it(tmp_path):
     assert adamax_tb.read_runs(tmp_path)["a"].steps.tolist() == [2]
 
 
-def test_where_warnings_are_errors_a_fault_is_logged(tmp_path, caplog, monkeypatch):
+def test_where_warnings_are_errors_a_fault_is_logged(tmp_path, unwatched, caplog, monkeypatch):
+    hindered = adamax_tb.OptimizerHealth(tmp_path / "a", every=1)
+    (tmp_path / "a").write_text("in the way")
+    trained_with(hindered, unwatched)
+
+    def broken(self):
+        raise RuntimeError("put in on purpose")
+
+    monkeypatch.setattr(type(hindered), "_end_call", broken)
+    trained_with(adamax_tb.OptimizerHealth(tmp_path / "b", every=1), unwatched)
+    reports = [r.getMessage() for r in caplog.records if r.levelname == "ERROR"]
+    assert "cannot write into" in reports[0]
+    assert f"{STEPS} records" in reports[1]
+    assert "put in on purpose" in reports[2]
+    assert len(reports) == 3
+
+
+def test_a_process_that_is_forked_leaves_the_record_to_its_parent(tmp_path):
     from synthetic import healthy_stats, table
 
     from adamax_tb.writer import EventWriter
 
-    (tmp_path / "a").write_text("in the way")
-    with caplog.at_level(logging.ERROR, "adamax_tb"):
-        writer = EventWriter(str(tmp_path / "a"), table())
-        writer.write(np.array([1]), healthy_stats([1]), {})
+    writer = EventWriter(str(tmp_path / "a"), table())
+    writer.write(np.array([1]), healthy_stats([1]), {})
+    writer.flush()
+    writer.write(np.array([2]), healthy_stats([1]), {})
+    child = os.fork()
+    if not child:
+        try:
+            writer.flush()
+            writer.write(np.array([9]), healthy_stats([1]), {})
+            writer.close()
+            os.kill(os.getpid(), 9)
+        finally:
+            os._exit(1)
+    assert os.waitpid(child, 0)[1] == 9
+    writer.write(np.array([3]), healthy_stats([1]), {})
+    writer.close()
+    run = adamax_tb.read_runs(tmp_path)["a"]
+    assert run.steps.tolist() == [1, 2, 3]
+    assert run.notes == ()
+
+
+def test_a_worker_of_a_data_loader_that_is_ended_harms_no_record(tmp_path, unwatched):
+    """It was forked, with our handlers of signals."""
+    workers = []
+
+    def fork():
+        workers.append(os.fork())
+        if not workers[-1]:
+            try:
+                time.sleep(60)
+            finally:
+                os._exit(0)
+
+    def end():
+        os.kill(workers[0], signal.SIGTERM)
+        os.waitpid(workers[0], 0)
+
+    health = adamax_tb.OptimizerHealth(tmp_path / "a", every=1)
+    trained_with(health, unwatched, batch_10=fork, batch_30=end)
+    run = adamax_tb.read_runs(tmp_path)["a"]
+    assert run.steps.tolist() == list(range(1, STEPS + 1))
+    assert run.notes == ()
+
+
+def test_a_worker_that_outlives_its_process_holds_no_directory(tmp_path):
+    from adamax_tb.rundirectory import RunDirectory
+
+    directory = RunDirectory(str(tmp_path / "a"))
+    directory.hold()
+    there, here = os.pipe()
+    worker = os.fork()
+    if not worker:
+        os.write(here, b"!")
+        time.sleep(60)
+        os._exit(0)
+    try:
+        assert os.read(there, 1)
+        os.close(directory._descriptor)  # as the end of a process does
+        directory._descriptor = None
+        other = RunDirectory(str(tmp_path / "a"))
+        other.hold()
+        assert other.is_asked_one
+        other.release()
+    finally:
+        os.kill(worker, signal.SIGKILL)
+        os.waitpid(worker, 0)
+        os.close(there)
+        os.close(here)
+
+
+def test_a_training_that_is_interrupted_and_begun_again_is_one_run(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                raise KeyboardInterrupt
+
+    interrupted = adamax_tb.OptimizerHealth(tmp_path / "a", every=1)
+    made = classifier(adamax_tb.AdaMax())
+    with pytest.raises(KeyboardInterrupt):  # as in a notebook, whose objects live on
+        made.fit(FEATURES, CLASSES, batch_size=16, verbose=0, callbacks=[interrupted, Stop()])
+    again = adamax_tb.OptimizerHealth(tmp_path / "a", every=1)
+    made.fit(FEATURES, CLASSES, batch_size=16, verbose=0, callbacks=[again])
+    runs = adamax_tb.read_runs(tmp_path)
+    assert list(runs) == ["a"]
+    assert runs["a"].steps.tolist() == list(range(1, 8))
+
+
+def test_an_interruption_while_the_file_is_closed_loses_nothing_of_the_next_fit(
+    tmp_path, monkeypatch
+):
+    from adamax_tb.writer import EventWriter
+
+    close = EventWriter.close
+
+    def interrupted(self):
+        close(self)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EventWriter, "close", interrupted)
+    health = adamax_tb.OptimizerHealth(tmp_path / "a", every=1)
+    made = classifier(adamax_tb.AdaMax())
+    with pytest.raises(KeyboardInterrupt):
+        made.fit(FEATURES, CLASSES, batch_size=16, verbose=0, callbacks=[health])
+    made.fit(FEATURES, CLASSES, batch_size=16, verbose=0, callbacks=[health])
+    assert adamax_tb.read_runs(tmp_path)["a"].steps.tolist() == list(range(1, 9))
+
+
+def test_a_file_that_cannot_be_closed_gives_its_directory_free(tmp_path, monkeypatch):
+    from adamax_tb.recordfile import RecordFile
+
+    def broken(self):
+        self._file.close()
+        raise OSError(122, "Disk quota exceeded")
+
+    writer = adamax_tb.HealthWriter(tmp_path / "a", ["w"])
+    writer.write(1, {"gradient_norm": [1.0]})
+    writer.flush()
+    monkeypatch.setattr(RecordFile, "close", broken)
+    with pytest.warns(UserWarning, match="Disk quota exceeded"):
         writer.close()
-    assert [record.levelname for record in caplog.records] == ["ERROR"] * 2
+    monkeypatch.undo()
+    other = adamax_tb.HealthWriter(tmp_path / "a", ["w"])
+    other.write(2, {"gradient_norm": [1.0]})
+    other.close()
+    assert adamax_tb.read_runs(tmp_path)["a"].steps.tolist() == [1, 2]
+
+
+def test_a_loop_whose_optimizer_cannot_be_asked_any_more_is_left_alone(tmp_path, monkeypatch):
+    optimizer = adamax_tb.AdaMax()
+    optimizer.build([keras.Variable([1.0])])
+
+    def broken(self):
+        raise RuntimeError("put in on purpose")
+
+    with (
+        pytest.warns(UserWarning, match="stopped recording.*on purpose"),
+        adamax_tb.record(optimizer, tmp_path / "a", every=1) as loop,
+    ):
+        optimizer.apply([np.ones(1, np.float32)])
+        monkeypatch.setattr(recording.Recording, "iterations", property(broken))
+    assert "_clip_gradients" not in optimizer.__dict__
+    assert loop._recording._writer is None
+
+
+def test_a_relative_directory_is_where_it_was_when_it_was_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    writer = adamax_tb.HealthWriter("a", ["w"])
+    (tmp_path / "b").mkdir()
+    monkeypatch.chdir(tmp_path / "b")
+    writer.write(1, {"gradient_norm": [1.0]})
+    writer.close()
+    assert list(adamax_tb.read_runs(tmp_path)) == ["a"]
+
+
+def test_what_waits_takes_no_more_memory_than_is_counted():
+    import tracemalloc
+
+    from synthetic import healthy_stats
+
+    from adamax_tb import events, schema
+
+    rows = []
+    tracemalloc.start()
+    for step in range(100):
+        stats = {schema.statistic_tag(n): v.copy() for n, v in healthy_stats([step]).items()}
+        rows.append(events.Rows.of(np.array([step]), stats, 0.0, False))
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert 0.5 < taken / sum(row.size_bytes for row in rows) < 1.25

@@ -336,7 +336,8 @@ def test_a_loop_that_does_not_say_its_loss_has_no_loss(tmp_path):
 
 
 def test_the_numbers_give_way_to_the_records_while_the_disk_is_slow(tmp_path, monkeypatch):
-    row = 4 * (len(schema.recorded_statistics(frozenset())) * 4 + len(schema.STEP_STATS))
+    count = len(schema.recorded_statistics(frozenset()))
+    row = 500 + 300 * (1 + count) + 4 * (4 * count + len(schema.STEP_STATS))
     monkeypatch.setattr("adamax_tb.writer.QUEUE_BYTES", 8 * row)
     go_on = threading.Event()
 

@@ -14,7 +14,9 @@ from adamax_tb.recordfile import RecordFile
 from adamax_tb.writer import EventWriter
 
 #: What one record takes while it waits, and room for 40 of them.
-RECORD_BYTES = 4 * (len(schema.recorded_statistics(ADAMAX)) * len(LAYERS) + len(schema.STEP_STATS))
+_VECTORS = 1 + len(schema.recorded_statistics(ADAMAX))
+NUMBERS_BYTES = 4 * ((_VECTORS - 1) * len(LAYERS) + len(schema.STEP_STATS))
+RECORD_BYTES = 500 + 300 * _VECTORS + NUMBERS_BYTES
 ROOM = 40
 
 
@@ -274,6 +276,18 @@ def test_a_slow_disk_thins_what_is_ordinary_and_keeps_what_is_critical(tmp_path,
     assert not thinned[-9:].any()
 
 
+def test_the_last_record_comes_before_the_flight_that_ends_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("adamax_tb.writer.QUEUE_BYTES", 0)  # takes nothing but what is critical
+    writer = EventWriter(str(tmp_path / "a"), table())
+    with pytest.warns(UserWarning, match="thinned"):
+        write_each(writer, range(1, 11), critical=(1,))
+        write_flight(writer, 4, range(3, 11))
+    writer.close()
+    run = read_runs(tmp_path)["a"]
+    assert run.steps.tolist() == [1, 10]
+    assert run.flight.steps.tolist() == list(range(3, 11))
+
+
 def test_the_fuller_the_queue_the_fewer_records_it_takes(tmp_path, monkeypatch):
     monkeypatch.setattr("adamax_tb.writer.QUEUE_BYTES", ROOM * RECORD_BYTES)
     free = threading.Event()
@@ -292,7 +306,7 @@ def test_the_fuller_the_queue_the_fewer_records_it_takes(tmp_path, monkeypatch):
 
 
 def test_records_of_one_call_are_thinned_one_by_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("adamax_tb.writer.QUEUE_BYTES", ROOM * RECORD_BYTES)
+    monkeypatch.setattr("adamax_tb.writer.QUEUE_BYTES", ROOM * NUMBERS_BYTES)
     free = threading.Event()
     writer = EventWriter(str(tmp_path / "a"), table(), lambda path: Slow(path, free=free))
     steps = np.arange(1, 1001)
