@@ -100,7 +100,7 @@ class Outcome:
     Attributes:
         memory: (seconds, bytes) of the server.
         stories: of the panels of polling.py.
-        answers, errors: of all panels.
+        answers, errors, afresh: of all panels.
         shown: (seconds, step) that the first real panel told of the live run.
         flushed: (seconds, step) of the writer, after each flush.
         records, written_s: how many it wrote, and in what time.
@@ -112,6 +112,7 @@ class Outcome:
     stories: list[Story] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    afresh: int = 0
     shown: list[tuple[float, int]] = field(default_factory=list)
     flushed: list[tuple[float, int]] = field(default_factory=list)
     records: int = 0
@@ -231,6 +232,7 @@ def run(load: Load) -> Outcome:
     for story in outcome.stories:
         outcome.answers += story.answers
         outcome.errors += story.errors
+        outcome.afresh += story.afresh
     return outcome
 
 
@@ -321,6 +323,7 @@ def requests(outcome: Outcome) -> Iterator[Figure]:
         yield Figure(name, text, bool(last > P99_MS))
     first = "; ".join(outcome.errors[:3])
     yield Figure("requests that failed", f"{len(outcome.errors)} {first}", bool(outcome.errors))
+    yield Figure("tables asked for afresh, as detail had become summaries", f"{outcome.afresh}")
     yield Figure("the server's own process", f"{outcome.cpu_share:.0%} of a core")
 
 

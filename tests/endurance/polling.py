@@ -98,6 +98,7 @@ class Story:
 
     Attributes:
         answers, seen, errors: what came of all that it asked.
+        afresh: how many answers began elsewhere than what was held ended: detail had become summaries meanwhile.
         tables: what it holds of whole runs.
         last_step: the newest step of the watched run that its list of runs told of.
     """
@@ -105,6 +106,7 @@ class Story:
     answers: list[Answer] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    afresh: int = 0
     tables: dict[Source, Held] = field(default_factory=dict)
     last_step: int = 0
 
@@ -266,7 +268,7 @@ class Panel:
         if continues:
             joined = continued(shelf[source].table, table)
             if joined is None:  # the panel drops what it holds, and asks for all of it
-                self.story.errors.append(f"{source.key}{parameters}: the answer does not continue")
+                self.story.afresh += 1
                 del shelf[source]
                 return
             table = joined
