@@ -34,7 +34,7 @@ test: $(STAMP) $(TOOLS)
 	$(RUN) setup.py npm test
 	$(RUN) -m pytest -n 2 --dist worksteal --ignore tests/ecosystem
 
-# other backends, several processes, examples, the notebook, the documentation, releases: what runs long
+# other backends, several processes, healthy trainings, terminals, examples, the notebook, releases: what runs long
 ecosystem: $(PEERS)
 	$(RUN) -m pytest -n 2 --dist loadfile tests/ecosystem
 

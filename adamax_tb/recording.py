@@ -210,10 +210,8 @@ class Recording:
             self.drain(reason)
             self._replicas.end()
         finally:
-            writer, self._writer = (
-                self._writer,
-                None,
-            )  # first: an interruption may come while it is closed
+            # first: an interruption may come while it is closed
+            writer, self._writer = self._writer, None
             try:
                 if writer is not None:
                     writer.close()

@@ -75,7 +75,10 @@ class RunDirectory:
             _sync_directory(parent)
         if fcntl is None:
             return True
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        except PermissionError:  # it may be written, perhaps, and not listed
+            return True
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -166,7 +169,7 @@ def _holds_run(path: str) -> bool:
         return any(name.endswith(schema.PLUGIN_NAME) for name in os.listdir(path))
     except FileNotFoundError:
         return False
-    except OSError:
+    except NotADirectoryError:
         return True
 
 

@@ -179,6 +179,12 @@ with warnings.catch_warnings(record=True) as warned:
 assert "Permission denied" in report and "Training goes on" in report, report
 assert adamax_tb.read_runs(directory)["a"].steps.tolist() == [*range(1, STEPS + 1)]
 assert all((a == b).all() for a, b in zip(ours, fitted(), strict=True))
+os.mkdir(directory + "/unlisted", 0o300)
+writer = adamax_tb.HealthWriter(directory + "/unlisted", ["w"])
+writer.write(1, {"gradient_norm": [1.0]})
+writer.close()
+os.chmod(directory + "/unlisted", 0o700)
+assert adamax_tb.read_runs(directory)["unlisted"].steps.tolist() == [1]
 print("harmless")
 """
 
@@ -370,7 +376,6 @@ def test_a_training_that_got_a_directory_of_its_own_goes_on_there(tmp_path):
     made = classifier(adamax_tb.AdaMax())
     with pytest.warns(UserWarning, match="a run of its own") as warned:
         second.write(1, {"gradient_norm": [1.0]})
-        second.flush()
         second.write(2, {"u_mean": [1.0]})  # which takes another file
         second.close()
         for _ in range(2):

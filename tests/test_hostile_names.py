@@ -1,4 +1,4 @@
-"""Names that mean harm in the terminal, in files and in pictures: `browser/test_hostile_names.py` has the panel."""
+"""Names that mean harm, in the terminal, files and pictures; `browser/test_hostile_names_panel.py` has the panel."""
 
 import csv
 import importlib

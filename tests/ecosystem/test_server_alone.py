@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from synthetic import write_run
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 VERSIONS = ("3.11", "3.12", "3.13")
 NEEDS = ("tensorboard>=2.21", "google-crc32c", "orjson")
 
