@@ -173,8 +173,8 @@ class OptimizerHealth(keras.callbacks.Callback):
 
     def _is_left_by(self, other: "OptimizerHealth") -> bool:
         """Tells whether its fit has ended without a word, as `other` begins one: itself, or where it writes."""
-        same = self is other or self._settings.log_dir == other._settings.log_dir
-        return same and self._thread == threading.get_ident()
+        here = self._thread == threading.get_ident()
+        return self is other or (here and self._settings.log_dir == other._settings.log_dir)
 
     def _check_watchable(self, model: Any, optimizer: Any) -> None:
         if optimizer is not getattr(model, "optimizer", None):
