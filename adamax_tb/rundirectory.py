@@ -41,7 +41,7 @@ class RunDirectory:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = self._asked = path or os.curdir
+        self.path = self._asked = path
         self._descriptor: int | None = None
         self._has_links = True
 
@@ -111,13 +111,13 @@ class RunDirectory:
             with contextlib.suppress(OSError):  # some file systems cannot
                 os.fsync(self._descriptor)
 
-    def new_file(self, suffix: str = schema.PLUGIN_NAME) -> str:
+    def new_file(self) -> str:
         """Returns the path of an event file to be made, whose name sorts behind those that are there."""
         try:
             names = os.listdir(self.path if self._descriptor is None else self._descriptor)
         except OSError:
             names = []
-        return os.path.join(self.path, new_name(suffix, names))
+        return os.path.join(self.path, new_name(schema.PLUGIN_NAME, names))
 
     def remove(self, path: str) -> None:
         """Deletes a file of the directory, if it can be."""

@@ -283,21 +283,18 @@ def test_a_fault_of_the_callback_ends_the_record_not_the_training(
     tmp_path, unwatched, monkeypatch, place
 ):
     health = adamax_tb.OptimizerHealth(tmp_path / "a", every=1)
-    inner = {
-        "on_train_begin": (recording.Recording, "begin"),
-        "on_epoch_begin": (dict, "get"),
-        "on_train_batch_begin": (type(health), "_begin_call"),
-        "on_train_batch_end": (type(health), "_end_call"),
-    }[place]
+
+    def broken(self):
+        raise RuntimeError("put in on purpose")
+
     if place == "on_epoch_begin":  # Keras fills it in; here nobody did
         monkeypatch.setattr(health, "set_params", lambda params: None)
         monkeypatch.setattr(health, "params", None)
+    elif place == "on_train_begin":
+        monkeypatch.setattr(recording.Recording, "begin", broken)
     else:
-
-        def broken(self):
-            raise RuntimeError("put in on purpose")
-
-        monkeypatch.setattr(*inner, broken)
+        inner = {"on_train_batch_begin": "_begin_call", "on_train_batch_end": "_end_call"}[place]
+        monkeypatch.setattr(type(health), inner, broken)
     with pytest.warns(UserWarning, match="stopped recording.*Training goes on"):
         trained_with(health, unwatched)
 
@@ -469,7 +466,7 @@ def test_a_flight_outlives_a_clock_that_is_set_back(tmp_path, monkeypatch):
     assert adamax_tb.read_runs(tmp_path)["a"].flight.steps.tolist() == list(range(1, 11))
 
 
-def test_a_record_that_cannot_be_written_is_left_out_alone(tmp_path, caplog):
+def test_a_record_that_cannot_be_written_is_left_out_alone(tmp_path):
     from synthetic import healthy_stats, table, write_flight
 
     from adamax_tb.writer import EventWriter
