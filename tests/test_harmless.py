@@ -519,6 +519,11 @@ def test_where_warnings_are_errors_a_fault_is_logged(tmp_path, unwatched, caplog
     assert len(reports) == 3
 
 
+#: Another test of this process may have started JAX, which warns of every fork.
+forks = pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called:RuntimeWarning")
+
+
+@forks
 def test_a_process_that_is_forked_leaves_the_record_to_its_parent(tmp_path):
     from synthetic import healthy_stats, table
 
@@ -545,6 +550,7 @@ def test_a_process_that_is_forked_leaves_the_record_to_its_parent(tmp_path):
     assert run.notes == ()
 
 
+@forks
 def test_a_worker_of_a_data_loader_that_is_ended_harms_no_record(tmp_path, unwatched):
     """It was forked, with our handlers of signals."""
     workers = []
@@ -568,6 +574,7 @@ def test_a_worker_of_a_data_loader_that_is_ended_harms_no_record(tmp_path, unwat
     assert run.notes == ()
 
 
+@forks
 def test_a_worker_that_outlives_its_process_holds_no_directory(tmp_path):
     from adamax_tb.rundirectory import RunDirectory
 
