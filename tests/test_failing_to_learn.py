@@ -59,7 +59,32 @@ def test_a_rate_whose_every_step_promises_the_whole_loss_is_too_high(tmp_path):
         None,
     )
     assert finding.evidence["promised_per_update"] == pytest.approx(3.0 / bouncing()[0], rel=0.1)
-    assert "it is up to 0.001; try 0.0001" in finding.suggestion
+    assert "at step 2 it is 0.001; try 0.0001. " in finding.suggestion
+
+
+def paced_by(rates):
+    """Statistics of updates as large as `rates`; at a rate of 0.3 they promise the whole loss."""
+    stats = paced(1.0)
+    stats["update_ratio"][1:] *= 2.3 / 0.3 * rates[1:, np.newaxis]
+    return stats
+
+
+@pytest.mark.parametrize(
+    ("rates", "remedy"),
+    [
+        # meant to fall, but doubled: back to what was meant
+        (1e-3 * 2.0 ** (STEPS // 15), "at step 105 it is 0.13 (it was 0.001 at step 1); try 0.001"),
+        # warmed up: what was meant is the end of it, not the beginning
+        (0.3 * STEPS / COUNT, "at step 94 it is 0.094 (it was 0.001 at step 1); try 0.009"),
+        (np.full(COUNT, np.nan), "Lower the learning rate: divide it by 10. "),
+    ],
+)
+def test_the_remedy_is_a_rate_that_was_meant(tmp_path, rates, remedy):
+    stats = paced_by(np.where(np.isnan(rates), 0.3, rates))
+    run = recorded(tmp_path, stats, bouncing(), step_stats={"learning_rate": rates})
+    (finding,) = diagnose(run)
+    assert finding.rule == "learning-rate-too-high"
+    assert remedy in finding.suggestion
 
 
 def test_the_same_steps_are_not_too_large_when_the_loss_falls_with_them(tmp_path):

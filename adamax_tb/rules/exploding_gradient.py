@@ -8,6 +8,7 @@ from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
 from adamax_tb.rules.gradients import EXPLODED, growth_of, kernels_of, usual_norm, usual_so_far
+from adamax_tb.rules.remedy import lower_rate
 from adamax_tb.rules.wording import spelled
 from adamax_tb.schema import Run
 
@@ -39,9 +40,6 @@ def exploding_gradient(run: Run, course: Course) -> Iterator[Finding]:
     severity: Severity = "critical" if course.loss.known else "warning"
     clip = usual_norm(run, first)
     rate = float(run.step_stat("learning_rate")[first])
-    first_rate = float(run.step_stat("learning_rate")[0])
-    lower = min(rate / 10, first_rate) if first_rate > 0 else rate / 10
-    raised = f" (it was {first_rate:.2g} at step {run.steps[0]})" if rate > 1.5 * first_rate else ""
     yield Finding(
         rule="exploding-gradient",
         severity=severity,
@@ -63,8 +61,8 @@ def exploding_gradient(run: Run, course: Course) -> Iterator[Finding]:
             **course.loss.ends(),
         },
         suggestion=(
-            f"Lower the learning rate: at step {run.steps[first]} it is {rate:.2g}{raised}; try {lower:.2g}. If single "
-            f"batches cause it, clip at the usual size as well: {run.optimizer}(..., global_clipnorm={clip:.2g})."
+            f"Lower the learning rate: {lower_rate(run, first, 10)}. If single batches cause it, clip at the usual "
+            f"size as well: {run.optimizer}(..., global_clipnorm={clip:.2g})."
         ),
         reference=references.EXPLODING,
     )

@@ -14,6 +14,7 @@ from adamax_tb.rules import references
 from adamax_tb.rules.course import LATELY, Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.rules.gradients import HISTORY, whole_norm
+from adamax_tb.rules.remedy import lower_rate
 from adamax_tb.rules.wording import rounded, sentence, spelled
 from adamax_tb.schema import Run
 
@@ -57,7 +58,6 @@ def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
     if not bounces:
         promised, pace = promised[-LATELY:], lately
     first = len(run.steps) - len(promised) + int(np.argmax(promised >= TOO_FAR))
-    rate = _highest(run.step_stat("learning_rate")[first:].astype(np.float64))
     between = f", with {spelled(peak)} in between" if peak > 2 * loss.scale else ""
     yield Finding(
         rule="learning-rate-too-high",
@@ -75,12 +75,12 @@ def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
             "promised_per_update": pace,
             **loss.ends(),
             "loss_peak": peak,
-            "learning_rate": rate,
+            "learning_rate": float(run.step_stat("learning_rate")[first]),
             "update_ratio": _median(run, "update_ratio", first),
         },
         suggestion=(
-            f"Lower the learning rate by {10 if pace < 2 else 100}: it is up to {rate:.2g}; try "
-            f"{rounded(rate / (10 if pace < 2 else 100))}. Updates should then promise a few percent of the loss each."
+            f"Lower the learning rate: {lower_rate(run, first, 10 if pace < 2 else 100)}. Updates should then promise "
+            "a few percent of the loss each."
         ),
         reference=references.LEARNING_RATE,
     )
