@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 from tensorboard.compat.proto import event_pb2, tensor_pb2, types_pb2
 
 from adamax_tb import schema
-from adamax_tb.blocks import Block, BlockValues, Places, Summary, block_records, places, summarized
+from adamax_tb.blocks import (
+    Block,
+    BlockValues,
+    Places,
+    Summary,
+    block_records,
+    extent,
+    places,
+    summarized,
+    summarized_until,
+)
 from adamax_tb.schema import (
     FLIGHT_REASONS,
     FLIGHT_STEP_STATS,
@@ -135,6 +145,7 @@ class Assembly:
         blocks = self.blocks()
         values = BlockValues(blocks, self._statistics)
         steps = np.concatenate([block.steps for block in blocks])
+        until = summarized_until(blocks)
         times = np.concatenate([block.wall_times[: block.count] for block in blocks])
         hyperparameters = sorted(self._table.hyperparameters.items(), key=_learning_rate_first)
         return Run(
@@ -150,8 +161,10 @@ class Assembly:
             head=self._table.head if self._table.HasField("head") else None,
             notes=tuple(notes),
             flight=self._flight(),
+            summarized_until=until,
             _stats=values,
             _step_stats=values,
+            _extent=None if until is None else extent(blocks),
         )
 
     def blocks(self) -> tuple[Block | Summary, ...]:

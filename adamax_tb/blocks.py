@@ -246,6 +246,17 @@ def summarized(block: Block | Summary, per: int) -> Summary:
     )
 
 
+def summarized_until(blocks: Blocks) -> int | None:
+    """Returns the step up to which only summaries are kept, None if all records are."""
+    ends = (int(block.steps[-1]) for block in blocks if isinstance(block, Summary))
+    return max(ends, default=None)
+
+
+def extent(blocks: Blocks) -> tuple[int, int]:
+    """Returns the step of the first record and how many there are, summarised or not."""
+    return int(blocks[0].first_steps[0]), sum(block.records for block in blocks)
+
+
 def _set_since_restart(
     rows: Rows, block: Block | Summary, starts: NDArray[np.intp], ends: NDArray[np.intp]
 ) -> None:

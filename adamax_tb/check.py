@@ -87,7 +87,7 @@ def document(
                 "name": name,
                 "verdict": worst(found),
                 "optimizer": runs[name].optimizer,
-                "records": len(runs[name].steps),
+                "records": runs[name].record_count,
                 "last_step": int(runs[name].steps[-1]),
                 "findings": [finding_json(finding) for finding in found],
                 "notes": notes(runs[name]),
@@ -113,7 +113,7 @@ def _run_lines(run: Run, found: Sequence[Finding], style: Style) -> Iterator[str
     yield from _lines(
         "",
         f"{printable(run.name)}: {_painted(worst(found))} ({printable(run.optimizer)}, {len(run.layers)} layers, "
-        f"{counted_records(run)}, steps {run.steps[0]} to {run.steps[-1]})",
+        f"{counted_records(run)}, steps {run.first_step} to {run.steps[-1]})",
         style,
     )
     for finding in found:

@@ -7,6 +7,7 @@ work.
 """
 
 import argparse
+import dataclasses
 import datetime
 import io
 import json
@@ -23,6 +24,7 @@ from typing import Any, NoReturn
 from adamax_tb import __version__
 from adamax_tb.check import Style, document, in_words, json_schema, still_held, where, worst
 from adamax_tb.export import FORMATS
+from adamax_tb.memory import MEMORY_HELP, default_memory, memory_size, summary_note
 from adamax_tb.names import printable
 from adamax_tb.output import Progress, discard, written
 from adamax_tb.reader import read_runs, scan_runs
@@ -111,6 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         help="show and count only what still held at this step or later, such as the one a run was resumed at: a "
         "consequence that outlived its cause until then stands in its place",
     )
+    _add_memory_argument(check)
     _add_color_argument(check)
     check.set_defaults(run=_check)
 
@@ -129,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="LOSS",
         help="the held-out loss to count the steps to (default: the middle one of those that the optimizers reach)",
     )
+    _add_memory_argument(compare)
     _add_color_argument(compare)
     compare.set_defaults(run=_compare)
 
@@ -140,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("logdir", metavar="LOGDIR", help="as given to tensorboard --logdir")
     _add_run_argument(report)
+    _add_memory_argument(report)
     report.add_argument(
         "-o",
         "--output",
@@ -163,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="takes this name when it is complete (default: standard output)",
     )
-    export.set_defaults(run=_export)
+    export.set_defaults(run=_export, memory=math.inf)
     return parser
 
 
@@ -174,6 +179,12 @@ def _add_run_argument(parser: argparse.ArgumentParser) -> None:
         dest="names",
         metavar="NAME",
         help="a run to write; may be given again (default: all)",
+    )
+
+
+def _add_memory_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--memory", type=memory_size, metavar="SIZE", default=default_memory(), help=MEMORY_HELP
     )
 
 
@@ -402,12 +413,18 @@ def _tell(args: argparse.Namespace, errors: Iterable[str]) -> None:
 
 
 def _scanned(args: argparse.Namespace) -> tuple[dict[str, Run], dict[str, str]]:
-    """Reads the log directory, with progress."""
+    """Reads the log directory, with progress; a run of which something is summarised has a note of it."""
     with Progress(args.command) as progress:
-        return scan_runs(
+        runs, errors = scan_runs(
             args.logdir,
             lambda read, of: progress.say(f"{read / 1e6:,.0f} MB read of {of / 1e6:,.0f}"),
+            args.memory,
         )
+    for name, run in runs.items():
+        if (until := run.summarized_until) is not None:
+            note = summary_note(until, "--memory", args.memory)
+            runs[name] = dataclasses.replace(run, notes=(*run.notes, note))
+    return runs, errors
 
 
 def _told(chunks: Iterator[bytes]) -> Iterator[bytes]:

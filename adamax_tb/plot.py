@@ -107,7 +107,7 @@ def chosen_layers(run: Run, layers: str | Sequence[str]) -> list[int]:
 def headline(run: Run, found: Sequence[Finding]) -> str:
     """Returns the verdict as the panel has it: "critical since step 240: exploding-gradient"."""
     if not found:
-        return "too early to judge" if len(run.steps) < HISTORY else "healthy, no finding"
+        return "too early to judge" if run.record_count < HISTORY else "healthy, no finding"
     what = found[0].rule if len(found) == 1 else f"{len(found)} findings"
     return f"{worst(found)} since step {min(f.first_step for f in found)}: {what}"
 
@@ -131,7 +131,7 @@ def _height(run: Run, statistic: str, layers: Sequence[int] | None) -> float:
 
 def _title(run: Run, found: Sequence[Finding], paper: Any) -> tuple[str, Any]:
     """Returns the verdict in words, and the colour that it has on `paper`."""
-    judged = found or len(run.steps) >= HISTORY
+    judged = found or run.record_count >= HISTORY
     plain = matplotlib().rcParams["text.color"]
     color = severity_color(paper, worst(found)) if judged else plain
     return printable(f"{run.name}: {headline(run, found)}"), color

@@ -5,6 +5,7 @@ a `LogDirReader` goes on where it stopped, and gives the same runs as one that s
 """
 
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -34,8 +35,8 @@ def read_runs(logdir: str | os.PathLike[str]) -> dict[str, Run]:
         All of every run is in memory: 4 bytes for each layer, statistic and record, 60 more for each record and some
         hundred for each layer, and so about as much as the files hold. A statistic that is one number throughout, such
         as the count of what is not finite, takes less. Files whose records lack most of what their table names take
-        no more than `assembly.MOST_SPARSE` times their size, and 1 GiB. TensorBoard's plugin needs less: it
-        summarises old steps.
+        no more than `assembly.MOST_SPARSE` times their size, and 1 GiB. `adamax-tb check` and `report` and
+        TensorBoard's plugin need less: beyond a limit they summarise old steps.
 
     Raises:
         FileNotFoundError: there is no such directory.
@@ -49,13 +50,16 @@ def read_runs(logdir: str | os.PathLike[str]) -> dict[str, Run]:
 
 
 def scan_runs(
-    logdir: str | os.PathLike[str], told: Callable[[int, int], object] | None = None
+    logdir: str | os.PathLike[str],
+    told: Callable[[int, int], object] | None = None,
+    memory_bytes: float = math.inf,
 ) -> tuple[dict[str, Run], dict[str, str]]:
     """Reads what can be read below `logdir`, as `read_runs` does.
 
     Args:
         logdir: as in `read_runs`.
         told: is called now and then with how many bytes were read, and of how many.
+        memory_bytes: as in `LogDirReader`.
 
     Returns:
         The runs by name, and by name the reason why a run cannot be read.
@@ -65,7 +69,7 @@ def scan_runs(
         ImportError: the address needs a package that is missing.
         ValueError: no run below `logdir` holds our data.
     """
-    reader = LogDirReader({os.fspath(logdir): None})
+    reader = LogDirReader({os.fspath(logdir): None}, memory_bytes=memory_bytes)
     for _ in reader.read():
         if told is not None:
             told(reader.loaded_bytes, reader.total_bytes)
@@ -86,6 +90,8 @@ class LogDirReader:
     Args:
         roots: directory or address → what the names of its runs begin with, or None.
         again: whether it will be asked again: then the torn end of a file is no news until that has stopped growing.
+        memory_bytes: what the records of all runs may take. Beyond it older ones are summarised, those of the largest
+            run first.
 
     Attributes:
         sources: the runs by name, in natural order, those that hold our data or cannot be read.
@@ -93,9 +99,16 @@ class LogDirReader:
         total_bytes: what the files of the runs hold together.
     """
 
-    def __init__(self, roots: Mapping[str, str | None], again: bool = False) -> None:
+    def __init__(
+        self,
+        roots: Mapping[str, str | None],
+        again: bool = False,
+        memory_bytes: float = math.inf,
+    ) -> None:
         self._roots = roots
         self._again = again
+        self._memory_bytes = memory_bytes
+        self._sizes: dict[str, int] = {}  # what the records of runs take
         self._generations = itertools.count()
         self._known: dict[str, RunReader] = {}
         self.sources: dict[str, RunReader] = {}
@@ -106,7 +119,8 @@ class LogDirReader:
         """Reads what was added since the last time.
 
         Yields:
-            The run that is being read, after each stretch of it and once more when it has nothing new any more.
+            The run that is being read, after each stretch of it and once more when it has nothing new any more; before
+            it those of which something was summarised.
 
         Raises:
             FileNotFoundError: a directory is not there.
@@ -130,8 +144,30 @@ class LogDirReader:
             source.look(found[name])
         self.sources = {name: s for name, s in self._known.items() if s.files or s.error}
         self.total_bytes = sum(source.size_bytes for source in self.sources.values())
+        self._sizes = {n: size for n, size in self._sizes.items() if n in self.sources}
         for source in self.sources.values():
-            yield from source.read()
+            for _ in source.read():
+                if self._sizes.get(source.name) != source.assembly.size_bytes:
+                    self._sizes[source.name] = source.assembly.size_bytes
+                    yield from self._kept_within_memory()
+                yield source
+
+    def _kept_within_memory(self) -> Iterator["RunReader"]:
+        """Summarises old records while all take more than they may, and yields the runs whose they were."""
+        total = sum(self._sizes.values())
+        summarized, left = set(), sorted(self._sizes, key=self._sizes.__getitem__)
+        while left and total > self._memory_bytes:
+            largest = max(left[-2:], key=self._sizes.__getitem__)
+            if self.sources[largest].summarize():
+                size = self.sources[largest].assembly.size_bytes
+                total += size - self._sizes[largest]
+                self._sizes[largest] = size
+                summarized.add(largest)
+                left.sort(key=self._sizes.__getitem__)
+            else:
+                left.remove(largest)
+        for name in summarized:
+            yield self.sources[name]
 
     @property
     def loaded_bytes(self) -> int:
@@ -149,6 +185,7 @@ class RunReader:
         name: the run's name.
         files: the event files that hold our records, as they were when they were looked at last.
         assembly: what was read of them.
+        summaries: how often some of that was summarised.
         caught_up: whether that is all they hold.
     """
 
@@ -158,6 +195,7 @@ class RunReader:
         self._growing: set[str] = set()
         self.files: list[tuple[EventFile, FoundFile]] = []
         self.assembly = Assembly(generations)
+        self.summaries = 0
         self.caught_up = False
         self._generations = generations
         self._failure: Exception | None = None
@@ -204,6 +242,12 @@ class RunReader:
             self._failure = ValueError("its records take more memory than there is.")
         self.caught_up = True
         yield self
+
+    def summarize(self) -> bool:
+        """Gives up detail of the oldest records, as `Assembly.summarize` does; False when there is none left."""
+        done = self.assembly.summarize()
+        self.summaries += done
+        return done
 
     @property
     def error(self) -> str:

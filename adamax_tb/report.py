@@ -118,7 +118,7 @@ def _row(number: int, run: Run, found: Sequence[Finding]) -> str:
         _from_to(course.first, course.last) if course.known else "not known",
         text(run.optimizer),
         _from_to(float(rates[0]), float(rates[-1])) if rates.size else "–",
-        f"{len(run.steps):,} of {run.steps[-1]:,} steps",
+        f"{run.record_count:,} of {run.steps[-1]:,} steps",
     )
     return "".join(
         ["<tr>"]
@@ -166,8 +166,8 @@ def _run(number: int, run: Run, found: Sequence[Finding]) -> str:
     verdict = worst(found)
     return f"""<section class="run" id="run-{number}">
 <h2>{named(run.name)} <span class="badge {verdict}">{verdict}</span></h2>
-<p class="about">{text(run.optimizer)}, {_many(len(run.layers), "layer")}, {_many(len(run.steps), "record")}, \
-steps {run.steps[0]:,} to {run.steps[-1]:,}{_hyperparameters(run)}</p>
+<p class="about">{text(run.optimizer)}, {_many(len(run.layers), "layer")}, {_many(run.record_count, "record")}, \
+steps {run.first_step:,} to {run.steps[-1]:,}{_hyperparameters(run)}</p>
 {said}{story or '<p class="fine">No rule found anything.</p>'}{more}
 <div class="overview">
 {loss_picture(run, causes)}{map_picture(run, [*pins.values()])}</div>

@@ -11,12 +11,11 @@ import logging
 import threading
 import time
 import uuid
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adamax_tb.blocks import Blocks, Summary
+from adamax_tb.blocks import Blocks
 from adamax_tb.reader import LogDirReader, RunReader
 from adamax_tb.rules import Finding, diagnose
 from adamax_tb.schema import Run
@@ -71,12 +70,6 @@ class Served:
     judged_step: int | None = None
     judged: bool = False
 
-    @property
-    def summarized_until(self) -> int | None:
-        """The step up to which only summaries are kept, None if all records are."""
-        ends = [int(block.steps[-1]) for block in self.blocks if isinstance(block, Summary)]
-        return max(ends, default=None)
-
 
 @dataclass(frozen=True, slots=True)
 class State:
@@ -104,8 +97,7 @@ class RunSource:
     Args:
         roots: directory or address → what the names of its runs begin with, or None.
         reload_interval_s: seconds between two looks for new records; 0: one look only.
-        memory_bytes: what the records of all runs may take. Beyond it older ones are summarised, those of the largest
-            run first.
+        memory_bytes: as in `LogDirReader`.
 
     Attributes:
         key: tells this source's revisions from those of another process.
@@ -117,12 +109,10 @@ class RunSource:
         self.key = uuid.uuid4().hex[:8]
         self.reload_interval_s = max(0.0, reload_interval_s)
         self.memory_bytes = memory_bytes
-        self._reader = LogDirReader(roots, again=reload_interval_s > 0)
+        self._reader = LogDirReader(roots, reload_interval_s > 0, memory_bytes)
         self._state = State(0, {}, {}, 0, 0, loading=True)
         self._unjudgeable: dict[str, str] = {}
         self._published: dict[str, tuple[Any, ...]] = {}  # what runs were when they were published
-        self._summaries: Counter[str] = Counter()  # how often something of a run was summarised
-        self._sizes: dict[str, int] = {}  # what their records take
         self._told: set[str] = set()
         self._next_judgement: dict[str, float] = {}
         self._ready = threading.Event()
@@ -176,8 +166,7 @@ class RunSource:
         for source in self._reader.read():
             if self._stopped.is_set():
                 return
-            if self._publish(source):
-                self._keep_within_memory()
+            self._publish(source)
         there = self._reader.sources
         gone = self._state.runs.keys() - there.keys()
         errors = dict(self._reader.errors)
@@ -188,11 +177,10 @@ class RunSource:
             self._change(runs=runs, errors=errors, loading=False)
         for name in self._published.keys() - there.keys():
             del self._published[name]
-            self._sizes.pop(name, None)
             self._next_judgement.pop(name, None)
 
-    def _publish(self, source: RunReader) -> bool:
-        """Puts the run as it is now in the place of what was served of it; returns whether anything was new.
+    def _publish(self, source: RunReader) -> None:
+        """Puts the run as it is now in the place of what was served of it.
 
         A run that is read afresh is served as it was until that has caught up.
         """
@@ -200,17 +188,17 @@ class RunSource:
         runs = dict(self._state.runs)
         before = runs.pop(name, None)
         if before is not None and before.generation != assembly.generation and not source.caught_up:
-            return False
+            return
         now = (
             source.loaded_bytes,
             assembly.generation,
-            self._summaries[name],
+            source.summaries,
             source.error,
             source.notes,
         )
         if self._published.get(name) == now:
-            return False
-        self._published[name], self._sizes[name] = now, assembly.size_bytes
+            return
+        self._published[name] = now
         run = source.run()
         if run is not None:
             revision = self._state.revision + 1
@@ -234,24 +222,6 @@ class RunSource:
             runs[name] = served
         order = [name for name in self._reader.sources if name in runs]
         self._change(runs={name: runs[name] for name in order})
-        return True
-
-    def _keep_within_memory(self) -> None:
-        total = sum(self._sizes.values())
-        summarized, left = set(), sorted(self._sizes, key=self._sizes.__getitem__)
-        while left and total > self.memory_bytes:
-            largest = max(left[-2:], key=self._sizes.__getitem__)
-            assembly = self._reader.sources[largest].assembly
-            if assembly.summarize():
-                total += assembly.size_bytes - self._sizes[largest]
-                self._sizes[largest] = assembly.size_bytes
-                self._summaries[largest] += 1
-                summarized.add(largest)
-                left.sort(key=self._sizes.__getitem__)
-            else:
-                left.remove(largest)
-        for name in summarized:
-            self._publish(self._reader.sources[name])
 
     def _judge(self) -> None:
         """Judges the runs that have changed, but for those whose judgement would take too much of the time."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from adamax_tb import levels
 from adamax_tb.blocks import Blocks
+from adamax_tb.memory import summary_note
 from adamax_tb.rules import HISTORY, finding_json, loss_ends, notes, verdict
 from adamax_tb.schema import STATS, Run, json_number, layer_group
 from tb_plugin import table
@@ -94,7 +95,6 @@ def _run_document(served: Served, memory_bytes: float) -> dict[str, Any]:
     first, last = loss_ends(run)
     known = not np.isnan(first)
     findings = list(served.findings or ())
-    records = sum(block.records for block in served.blocks)
     return {
         "name": run.name,
         "generation": served.generation,
@@ -107,10 +107,10 @@ def _run_document(served: Served, memory_bytes: float) -> dict[str, Any]:
             for name, shape in zip(run.layers, run.shapes, strict=True)
         ],
         "statistics": list(run.statistics),
-        "first_step": int(served.blocks[0].first_steps[0]),
+        "first_step": run.first_step,
         "last_step": int(run.steps[-1]),
-        "records": records,
-        "summarized_until": served.summarized_until,
+        "records": run.record_count,
+        "summarized_until": run.summarized_until,
         "restarts": run.restarts.tolist(),
         "restart_count": run.restart_count,
         "first_loss": json_number(first) if known else None,
@@ -119,29 +119,23 @@ def _run_document(served: Served, memory_bytes: float) -> dict[str, Any]:
         **_time_document(served),
         "flight": _flight_document(run),
         **_recording_document(run),
-        "verdict": _verdict(served, records),
+        "verdict": _verdict(served),
         "judged_step": served.judged_step,
         "findings": [finding_json(finding) for finding in findings],
-        "notes": [*notes(run, records), *_memory_note(served, memory_bytes)],
+        "notes": [*notes(run), *_memory_note(run, memory_bytes)],
     }
 
 
-def _verdict(served: Served, records: int) -> str | None:
+def _verdict(served: Served) -> str | None:
     if served.findings is None:
         return None
     said = verdict(list(served.findings))
-    return "early" if said == "healthy" and records < HISTORY else said
+    return "early" if said == "healthy" and served.run.record_count < HISTORY else said
 
 
-def _memory_note(served: Served, memory_bytes: float) -> list[str]:
-    until = served.summarized_until
-    if until is None:
-        return []
-    return [
-        f"Up to step {until:,} only summaries of several records are kept, their smallest, largest and mean values: "
-        f"all runs together take more than --optimizer_health_memory={memory_bytes / 1e6:.6g}MB. The files hold "
-        "everything; start TensorBoard with a larger value to see it."
-    ]
+def _memory_note(run: Run, memory_bytes: float) -> list[str]:
+    until = run.summarized_until
+    return [] if until is None else [summary_note(until, "--optimizer_health_memory", memory_bytes)]
 
 
 def _loss_curve(blocks: Blocks) -> dict[str, list[Any]]:

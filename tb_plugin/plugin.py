@@ -21,6 +21,8 @@ from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from werkzeug import wrappers
 
+from adamax_tb.memory import MEMORY_HELP, default_memory, memory_size
+
 if TYPE_CHECKING:
     from tb_plugin.data import Served
     from tb_plugin.table import Columns, Window
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 PLUGIN_NAME = "optimizer_health"
 TAB_NAME = "Optimizer health"
 MEMORY_FLAG = "optimizer_health_memory"
-#: What records may take in memory unless the flag says otherwise, and no more than half of the machine's.
-MEMORY_BYTES = 4e9
 #: How long `runs` waits for the first reading, unless it is told.
 WAIT_S = 30.0
 _QUOTED = 100
@@ -43,22 +43,7 @@ _ASSETS = {
     "/index.css": "text/css",
     "/index.js.map": "application/json",
 }
-_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 _log = logging.getLogger("tensorboard.optimizer_health")
-
-
-def memory_size(text: str) -> float:
-    """Returns how many bytes `text` says, such as "400MB" or "2GiB"; "0" is as much as there is.
-
-    Raises:
-        argparse.ArgumentTypeError: it says none.
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]I?)?B?", text.strip().upper())
-    if match is None or (unit := match[2] or "") not in _UNITS:
-        raise argparse.ArgumentTypeError(
-            f"must be a size in bytes such as 400MB or 2GiB, or 0, not {text!r}"
-        )
-    return float(match[1]) * _UNITS[unit] or float("inf")
 
 
 class OptimizerHealthLoader(base_plugin.TBLoader):
@@ -72,9 +57,7 @@ class OptimizerHealthLoader(base_plugin.TBLoader):
                 metavar="SIZE",
                 type=memory_size,
                 default=None,
-                help="What the records of all runs may take in memory, such as 400MB or 2GiB; 0: as much as they need. "
-                "Above it older steps are kept as summaries: the smallest, largest and mean value of several records. "
-                "Default: 4GB, and no more than half of the machine's memory.",
+                help=MEMORY_HELP,
             )
         except Exception:
             _log.exception("--%s cannot be defined; the plugin takes the default", MEMORY_FLAG)
@@ -201,7 +184,7 @@ class OptimizerHealthPlugin(base_plugin.TBPlugin):
             raise errors.InvalidArgumentError(
                 f"The query parameter 'format' must be one of {', '.join(FORMATS)}, not {_quoted(name)}."
             )
-        if served.summarized_until is not None:
+        if served.run.summarized_until is not None:
             message = (
                 f"Older steps of {run.name!r} are kept as summaries only (--{MEMORY_FLAG}). Export it from the files: "
                 f"adamax-tb export LOGDIR --run={shlex.quote(run.name)} --format {name}"
@@ -236,7 +219,7 @@ class _Running:
         self.source = RunSource(
             roots=_roots(flags, logdir),
             reload_interval_s=float(getattr(flags, "reload_interval", 5.0)),
-            memory_bytes=_default_memory() if memory is None else memory,
+            memory_bytes=default_memory() if memory is None else memory,
         )
         self.documents = Documents(self.source)
         self.source.start()
@@ -253,13 +236,6 @@ def _roots(flags: Any, logdir: str | None) -> Mapping[str, str | None]:
         return roots
     path = single or logdir
     return {os.path.expanduser(path): None} if path else {}
-
-
-def _default_memory() -> float:
-    try:
-        return min(MEMORY_BYTES, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2)
-    except (AttributeError, ValueError, OSError):  # not on Windows
-        return MEMORY_BYTES
 
 
 def _rule(request: wrappers.Request) -> wrappers.Response:

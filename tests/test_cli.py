@@ -12,12 +12,13 @@ import sysconfig
 import jsonschema
 import numpy as np
 import pytest
-from synthetic import write_run
+from synthetic import healthy_stats, table, write_run
 
 from adamax_tb import check, cli
 from adamax_tb.check import Style
 from adamax_tb.reader import read_runs
 from adamax_tb.rules import Finding
+from adamax_tb.writer import EventWriter
 
 COMMAND = (sys.executable, "-m", "adamax_tb.cli")
 
@@ -83,6 +84,33 @@ def sick(tmp_path):
     }
     write_run(tmp_path / "sick/a", range(1, 51), stats)
     return tmp_path / "sick"
+
+
+LARGE = 6000
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """A log directory whose only run has many records, and a gradient that is NaN from step 3001 on."""
+    directory = tmp_path_factory.mktemp("large")
+    layers = tuple((f"dense_{i}/kernel", (4, 4)) for i in range(300))
+    rng = np.random.default_rng(0)
+    stats = {
+        name: rng.uniform(1, 2, values.shape).astype(np.float32)
+        for name, values in healthy_stats(range(LARGE), layers).items()
+    }
+    stats["nonfinite"] = np.zeros((LARGE, 300), np.float32)
+    stats["nonfinite"][3000:, 7] = 16
+    stats["gradient_norm"][3000:, 7] = stats["gradient_norm_peak"][3000:, 7] = np.nan
+    loss = np.geomspace(2, 0.02, LARGE)
+    writer = EventWriter(str(directory / "a"), table(layers))
+    for at in range(0, LARGE, 100):
+        part = slice(at, at + 100)
+        numbers = {name: values[part] for name, values in stats.items()}
+        writer.write(np.arange(at + 1, at + 101), numbers, {"loss": loss[part]})
+        writer.flush()
+    writer.close()
+    return directory
 
 
 @pytest.fixture
@@ -182,8 +210,49 @@ def test_check_of_nothing_exits_2_and_names_the_argument(tmp_path):
         assert "Traceback" not in done.stderr
 
 
+def test_beyond_a_memory_limit_the_verdict_is_the_same_and_a_note_says_so(large):
+    whole, summarized = (
+        adamax_tb("check", large, "--fail-on", "never", "--json", *limit)
+        for limit in ((), ("--memory", "8MB"))
+    )
+    (was,), (now,) = (json.loads(done.stdout)["runs"] for done in (whole, summarized))
+    assert was["notes"] == []
+    assert "more than --memory=8MB" in now["notes"][0]
+    assert now["records"] == was["records"] == LARGE
+    before, after = was["findings"][0], now["findings"][0]
+    assert before["rule"] == after["rule"] == "nonfinite"
+    assert (before["layer"], before["last_step"]) == (after["layer"], after["last_step"])
+    assert before["first_step"] == 3001
+    assert after["first_step"] == 3072  # the end of a summary of 128
+    words = adamax_tb("check", large, "--memory", "8MB").stdout
+    assert f"{LARGE} records, steps 1 to {LARGE}" in words
+    report = large / "report.html"
+    assert adamax_tb("report", large, "--memory", "8MB", "-o", report).returncode == 0
+    assert f"{LARGE:,} records" in report.read_text()
+    assert "more than --memory=8MB" in report.read_text()
+
+
+def test_a_memory_limit_is_one(large):
+    def peak_bytes(limit):
+        code = "import sys; from adamax_tb import cli; cli.main(sys.argv[1:]); print(open('/proc/self/status').read())"
+        command = [sys.executable, "-c", code, "check", str(large), "--memory", limit]
+        said = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", said)[1])
+
+    whole = sum(file.stat().st_size for file in large.glob("a/*"))
+    assert whole > 80e6
+    assert peak_bytes("0") - peak_bytes("8MB") > whole / 2
+
+
 @pytest.mark.parametrize(
-    "arguments", [["demo", "--port", "0"], ["demo", "--port", "x"], ["nonsense"], []]
+    "arguments",
+    [
+        ["demo", "--port", "0"],
+        ["demo", "--port", "x"],
+        ["check", "x", "--memory", "y"],
+        ["nonsense"],
+        [],
+    ],
 )
 def test_bad_usage_exits_2(arguments):
     done = adamax_tb(*arguments)

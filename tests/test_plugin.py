@@ -12,9 +12,10 @@ from board import BASE, get_json, get_reduced, get_table, wait_for
 from synthetic import LAYERS, healthy_stats, table, write_run
 
 from adamax_tb import read_runs
+from adamax_tb.memory import memory_size
 from adamax_tb.rules import RULE_NAMES
 from adamax_tb.writer import EventWriter
-from tb_plugin.plugin import OptimizerHealthLoader, _run_named, memory_size
+from tb_plugin.plugin import OptimizerHealthLoader, _run_named
 
 
 def test_every_one_of_3000_recorded_steps_comes_back(tmp_path, open_logdir):

@@ -52,7 +52,7 @@ def test_resuming_within_summaries_keeps_the_rest_and_every_other_run(tmp_path):
     for name in ("a", "z"):
         write(name, 1, 400)
     source = following((tmp_path, None), memory_bytes=5e6)
-    assert source.state().runs["a"].summarized_until == 256
+    assert source.state().runs["a"].run.summarized_until == 256
     write("a", 40, 20)
     write("z", 401, 20)
     state = wait(
@@ -83,7 +83,7 @@ def test_restarts_within_summaries_are_where_they_were(tmp_path):
         source = following((tmp_path, None), memory_bytes=limit)
         served = source.state().runs["a"]
         source.stop()
-        assert (served.summarized_until is not None) == (limit < np.inf)
+        assert (served.run.summarized_until is not None) == (limit < np.inf)
         assert served.run.restarts.tolist() == [101, 2001]
         document = Documents(source).runs(source.state(), None)["runs"][0]
         assert (document["first_step"], document["records"]) == (1, 4096)
@@ -250,7 +250,7 @@ def test_a_look_at_many_runs_that_did_not_change_costs_little(tmp_path):
     source = RunSource({str(tmp_path): None}, 0, np.inf)
     source._read()
     looked = []
-    source._keep_within_memory = lambda: looked.append(1)
+    source._reader._kept_within_memory = lambda: looked.append(1) or ()
     before = source.state()
     source._read()
     assert looked == []

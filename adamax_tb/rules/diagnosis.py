@@ -124,20 +124,15 @@ def _holds_gradient(run: Run) -> NDArray[np.bool_]:
     return np.concatenate([recorded(x).any(axis=1) for x in norms])
 
 
-def notes(run: Run, records: int | None = None) -> list[str]:
-    """Returns what to know about `run` beside its findings: what the reader said, what is missing, if it is short.
-
-    Args:
-        run: the run.
-        records: how many it has, if some are summarised.
-    """
+def notes(run: Run) -> list[str]:
+    """Returns what to know about `run` beside its findings: what the reader said, what is missing, if it is short."""
     thinned = int(np.nansum(run.step_stat("thinned")))
     gaps = [
         f"{thinned} record{' was' if thinned == 1 else 's were'} thinned while training: the disk was too slow."
     ]
     short = (
         [f"Only {counted_records(run)} so far: too few to judge."]
-        if (records or len(run.steps)) < HISTORY
+        if run.record_count < HISTORY
         else []
     )
     parts = run.parts(RECORDS_AT_ONCE) if set(run.statistics) >= NEEDED else ()

@@ -7,7 +7,7 @@ from adamax_tb.schema import Run
 
 def counted_records(run: Run) -> str:
     """Returns "1 record" or "12 records"."""
-    return f"{len(run.steps)} record{'' if len(run.steps) == 1 else 's'}"
+    return f"{run.record_count} record{'' if run.record_count == 1 else 's'}"
 
 
 def spelled(value: float) -> str:
