@@ -14,7 +14,14 @@ import time
 import urllib.error
 import urllib.request
 
+import hypothesis
 import pytest
+
+# no test is one of how fast the machine is today
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_FLAGS = (

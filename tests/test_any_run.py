@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import ADAM, ADAMAX, healthy_stats
 
@@ -76,7 +76,7 @@ def runs(draw):
 
 
 @pytest.mark.filterwarnings("error")
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(runs())
 def test_whatever_a_run_holds_it_gets_findings_that_can_be_told(run):
     for cause in diagnose(run):
@@ -90,7 +90,7 @@ def test_whatever_a_run_holds_it_gets_findings_that_can_be_told(run):
         json.dumps(finding_json(cause), allow_nan=False)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 @given(runs())
 def test_the_ends_of_a_loss_are_those_of_its_course(run):
     course = loss_course(run)

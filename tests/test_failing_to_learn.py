@@ -184,7 +184,7 @@ def test_a_rate_that_falls_when_the_loss_has_is_right(tmp_path):
     assert diagnose(recorded(tmp_path, stats, loss, step_stats={"learning_rate": rates})) == []
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     factor=st.sampled_from([1e-12, 1e-3, 7.0, 1e9]),
     pace=st.sampled_from([3.0, 0.0005, 0.05]),

@@ -194,6 +194,27 @@ def test_a_signal_brings_a_flight_record_and_does_what_it_always_did(name, reaso
     assert set(run.flight.reasons) == {reason}
 
 
+def test_a_signal_while_the_record_pauses_has_the_last_word(tmp_path):
+    """A fault at the first drain has the next one wait for longer than this training takes."""
+    broken = """
+    from adamax_tb.recorder import Recorder
+
+    drain = Recorder.drain
+
+    def once(self):
+        Recorder.drain = drain
+        raise RuntimeError("put in on purpose")
+
+    Recorder.drain = once
+    """
+    done = python(textwrap.dedent(broken) + textwrap.dedent(KILLED), tmp_path, "SIGTERM")
+    assert "tries again every 5 s: RuntimeError('put in on purpose')" in done.stderr
+    assert done.returncode == -signal.SIGTERM
+    run = adamax_tb.read_runs(tmp_path)["."]
+    assert run.steps.tolist() == [1, 10, 20]
+    assert run.flight.steps.tolist() == [*range(1, 27)]
+
+
 def test_after_fit_the_signals_are_handled_as_before(tmp_path):
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     during = {}

@@ -98,7 +98,7 @@ CHANGES = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(CHANGES)
 @example([("grow", 0, 1), ("cut", 0, 1)])  # a torn file that is empty again
 def test_whatever_happens_to_the_files_reading_on_is_reading_afresh(tmp_path_factory, changes):

@@ -27,7 +27,6 @@ from adamax_tb.reader import scan_runs
 CORPUS = Path(__file__).parent / "corpus"
 fuzzed = settings(
     max_examples=120,
-    deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -8,7 +8,7 @@ import hostile_bytes as hostile
 import numpy as np
 import pytest
 from board import BASE, get_json, open_board
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from synthetic import LAYERS, write_run
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -82,10 +82,8 @@ def test_a_query_of_the_corpus_is_answered(client, route, query):
 
 @settings(
     max_examples=400,
-    deadline=None,
     derandomize=True,
     database=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(hostile.queries(), hostile.headers)
 @example(("statistic", "run=healthy&name=gradient_norm"), {"Range": "bytes=0-3"})

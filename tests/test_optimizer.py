@@ -288,7 +288,7 @@ def test_no_update_of_the_paper_exceeds_the_bound(gradients, beta_1, beta_2):
         assert np.abs(step.update).max() <= bound * (1 + 1e-12)  # float64 sums of t terms
 
 
-@settings(deadline=None, max_examples=40)  # TensorFlow's first call is slow
+@settings(max_examples=40)
 @given(gradient_sequences, betas_1, betas_2)
 @example(np.zeros((2, 3)), 0.5, 0.5)
 @example(0.5 ** np.arange(1.0, 9)[:, np.newaxis], 0.875, 0.5)

@@ -85,6 +85,33 @@ def test_a_disk_that_fails_is_reported_once_and_reaches_nobody(tmp_path):
     assert "49 records of OptimizerHealth" in loss
 
 
+def refused(path):
+    raise OSError(30, "Read-only file system")
+
+
+def test_an_outage_that_fills_the_memory_set_aside_is_told_as_that(tmp_path, monkeypatch):
+    monkeypatch.setattr("adamax_tb.writer.QUEUE_BYTES", ROOM * RECORD_BYTES)
+    with pytest.warns(UserWarning, match="OptimizerHealth") as warned:
+        writer = EventWriter(str(tmp_path / "a"), table(), open_records=refused)
+        writer.flush()
+        write_each(writer, range(1, 10 * ROOM))
+        writer.close()
+    fault, thinned, lost = (str(warning.message) for warning in warned)
+    assert "Read-only file system. Training goes on" in fault
+    assert "were thinned: what waits for it fills the memory set aside. Training goes on" in thinned
+    assert "are lost: [Errno 30] Read-only file system" in lost
+    assert ROOM / 2 < int(lost.split()[0]) < 2 * ROOM
+
+
+def test_a_flight_record_that_is_lost_is_counted(tmp_path):
+    with pytest.warns(UserWarning, match="OptimizerHealth") as warned:
+        writer = EventWriter(str(tmp_path / "a"), table(), open_records=refused)
+        write_each(writer, [7])
+        write_flight(writer, len(LAYERS), [5, 6, 7])
+        writer.close()
+    assert "4 records of OptimizerHealth" in str(warned[-1].message)
+
+
 def test_a_writer_whose_disk_fails_while_the_queue_is_full_still_closes(tmp_path, monkeypatch):
     monkeypatch.setattr("adamax_tb.writer.QUEUE_BYTES", ROOM * RECORD_BYTES)
     stuck = threading.Event()
