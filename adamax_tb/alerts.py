@@ -24,6 +24,7 @@ class Alerts:
     Args:
         settings: what the user chose.
         end_line: called before something is said: ends a line of the terminal that is not at its end.
+        together: whether several processes train, which end at the same update: soon.
 
     Attributes:
         history: takes the records.
@@ -32,8 +33,14 @@ class Alerts:
         stopped_by: the finding because of which the training is to end, None if it may go on.
     """
 
-    def __init__(self, settings: Settings, end_line: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        end_line: Callable[[], None] = lambda: None,
+        together: bool = False,
+    ) -> None:
         self._settings = settings
+        self._where = "soon, in all processes" if together else "here"
         self._end_line = end_line
         self.history = History()
         self.budget = Budget()
@@ -119,7 +126,9 @@ class Alerts:
             flush()  # first: another thread may be waiting for the next line
             self.stopped_by = stopping
             (rule, *_) = sorted(rules_in(stopping) & {*self._settings.stop_on})
-            self._say(f"OptimizerHealth, step {step}: training ends here: {rule} is in `stop_on`.")
+            self._say(
+                f"OptimizerHealth, step {step}: training ends {self._where}: {rule} is in `stop_on`."
+            )
         for finding in news:
             self._hand_over(finding)
 

@@ -74,8 +74,8 @@ class OptimizerHealth(keras.callbacks.Callback):
     Records reach the host every half second or 16 at a time: a NaN is told at the next record, or up to half a second
     after it.
 
-    Of several processes that train together the first one writes and tells; `stop_on` is left out of account there, and
-    `every="auto"` keeps to 10.
+    Of several processes that train together the first one writes and tells; with `stop_on` all end at the same update,
+    a little later; `every="auto"` keeps to 10.
 
     It records in `fit` on any backend of Keras that trains.
 
@@ -262,7 +262,7 @@ class OptimizerHealth(keras.callbacks.Callback):
         self._probes += records
         self._update = update
         recording.look(update)
-        if recording.alerts.stopped_by is not None:
+        if recording.ends(lambda: update):
             self._model.stop_training = True
         self._bar_drawn = True  # Keras's progress bar comes after us
 

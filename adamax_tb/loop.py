@@ -53,8 +53,7 @@ class record:
     The loss is known only where the optimizer sees it: call `loss = recording.loss(loss)` in the step before the
     gradients are applied, or `optimizer.scale_loss(loss)`, as for mixed precision.
 
-    Of several processes that train together each must record; the first one writes and tells, and `stop_on` is left out
-    of account.
+    Of several processes that train together each must record; the first one writes and tells.
 
     Args:
         optimizer: A Keras optimizer; or a compiled model, whose `optimizer` is meant and whose `train_on_batch` is then
@@ -113,8 +112,12 @@ class record:
 
     @property
     def should_stop(self) -> bool:
-        """Whether a finding of `stop_on` has been told: the flight record is written, and the loop is to end."""
-        return self._recording.alerts.stopped_by is not None or self._raised is not None
+        """Whether a finding of `stop_on` has been told: the flight record is written, and the loop is to end.
+
+        Of several processes each must ask after the same updates, such as all: it is true in all of them together.
+        """
+        ends = self._recording.ends(lambda: self._recording.iterations)
+        return ends or self._raised is not None
 
     def loss(self, loss: Any) -> Any:
         """Takes down the () loss of the update that comes next, and returns it."""

@@ -5,6 +5,7 @@ records, hands them to the writer and to `alerts`, watches for what must be kept
 budget. A fault of its own is reported once and leaves training going.
 """
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -73,12 +74,14 @@ class Recording:
         end_line: Callable[[], None] = lambda: None,
     ) -> None:
         self._replicas = replicas.of(getattr(optimizer, "inner_optimizer", optimizer))
-        if settings.stop_on and self._replicas.processes > 1:
+        together = self._replicas.processes > 1
+        self._agreement = self._replicas.agreement() if settings.stop_on and together else None
+        if settings.stop_on and together and self._agreement is None:
             settings = self._going_on(settings)
         self._settings = settings
         self._log_dir = settings.log_dir  # or one below it, where another training has that
         self._timed = timed
-        self.alerts = Alerts(settings, end_line)
+        self.alerts = Alerts(settings, end_line, together)
         auto = settings.every == "auto"
         # a call with a record must be told from one without
         self._densest = 2 * steps_per_call if steps_per_call > 1 else 1
@@ -108,8 +111,9 @@ class Recording:
         """Returns `settings` without `stop_on`: processes that go on would wait forever for one that stops."""
         if self._replicas.is_chief:
             warnings.warn(
-                "Argument `stop_on` is left out of account: several processes train together, and only this one knows "
-                "of findings. If it stopped, the others would wait for it. `on_finding` is called here.",
+                "Argument `stop_on` is left out of account: several processes train together, and this version of "
+                f"{keras.backend.backend()} gives them nothing to agree on an end with. If one stopped, the others "
+                "would wait for it. `on_finding` is called here.",
                 stacklevel=3,
             )
         return dataclasses.replace(settings, stop_on=())
@@ -141,6 +145,8 @@ class Recording:
             self._watched, self._flight = start, None
         self.alerts.begin(start)
         self._replicas.begin()
+        if self._agreement is not None:
+            self._agreement.begin()
         rate = float(_host(self.recorder.optimizer.learning_rate))
         self._learning_rate = float(f"{rate:.7g}")  # 0.001, not float32's 0.0010000000475
         self._config = _config(
@@ -171,6 +177,21 @@ class Recording:
             except Exception as error:  # as in `drain`
                 self._pause(error)
             self._tell()
+
+    def ends(self, made: Callable[[], int]) -> bool:
+        """Tells whether the training is to end now, because of a finding; several processes end together.
+
+        Args:
+            made: tells how many updates were made by now: of several processes each asks after the same ones.
+        """
+        wanted = self.alerts.stopped_by is not None
+        if self._agreement is None:
+            return wanted
+        try:
+            return self._agreement.ends(wanted, made)
+        except Exception:  # the service is gone, and mostly the training with it
+            self._agreement = None
+            return False
 
     def drain(self, reason: str | None = None) -> None:
         """Brings the records that wait on the device to the writer; with a `reason`, a flight record as well."""
@@ -209,6 +230,9 @@ class Recording:
         try:
             self.drain(reason)
             self._replicas.end()
+            if self._agreement is not None:
+                with contextlib.suppress(Exception):
+                    self._agreement.end()
         finally:
             # first: an interruption may come while it is closed
             writer, self._writer = self._writer, None

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from adamax_tb.agreement import Agreement
 from adamax_tb.columns import COLUMNS
 from adamax_tb.coordination import JaxStore, Store, TensorFlowStore
 from adamax_tb.schema import NOT_RECORDED, recorded
@@ -96,6 +97,12 @@ class Replicas:
         self._last: dict[int, str] = {}  # process → the last text
         self._missed: dict[int, int] = {}  # process → how many questions in a row had no answer
         self._drains = 0
+
+    def agreement(self) -> Agreement | None:
+        """Returns how these processes end together; None where they cannot tell each other anything."""
+        if self._store is None:
+            return None
+        return Agreement(self._store, self._name, self.processes, self.index)
 
     @property
     def is_chief(self) -> bool:

@@ -160,7 +160,7 @@ class Texts(dict):
 
 
 class Gone(Texts):
-    def put(self, key, value):
+    def put(self, key, value=None):
         raise ConnectionError
 
     get = put

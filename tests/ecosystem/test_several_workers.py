@@ -150,12 +150,22 @@ def test_a_jax_process_that_is_killed_leaves_the_chief_all_records_but_the_last_
     assert run.steps.tolist()[:90] == [*range(1, 91)]
 
 
-def test_stop_on_is_left_out_of_account_and_said_so_by_the_chief(tmp_path):
-    chief, other = train(tmp_path, "jax", stop_on=["replicas-disagree"], noise=[1, 10])
-    assert "`stop_on` is left out of account" in chief
-    assert "stop_on" not in other
-    assert "finished at 50" in chief
-    assert "finished at 50" in other
+@pytest.mark.parametrize(
+    ("backend", "options"),
+    [
+        ("tensorflow", {"updates": 20000, "pause": 0}),
+        ("jax", {"epochs": 30}),
+    ],
+)
+def test_stop_on_ends_all_at_the_same_update(backend, options, tmp_path):
+    texts = train(tmp_path, backend, stop_on=["replicas-disagree"], noise=[1, 10], **options)
+    ends = [int(re.search(r"finished at (\d+)", text)[1]) for text in texts]
+    run = the_run(tmp_path)
+    planned = options.get("updates") or 50 * options["epochs"]
+    assert ends[0] == ends[1] == run.steps[-1] < planned
+    assert "training ends soon, in all processes: replicas-disagree is in `stop_on`" in texts[0]
+    assert "OptimizerHealth" not in texts[1]
+    assert [f.rule for f in diagnose(run)] == ["replicas-disagree"]
 
 
 FIT = """

@@ -60,11 +60,14 @@ TENSORFLOW = textwrap.dedent(
                 checkpoint.write(options["save_at"][1] + f"-{index}")
             if options.get("kill") == [index, t]:
                 os.kill(os.getpid(), signal.SIGKILL)
+            if recording.should_stop:
+                break
 
     checkpoint = tf.train.Checkpoint(model=model, optimizer=optimizer)
     if options.get("restore"):
         checkpoint.restore(options["restore"])
-    with adamax_tb.record(optimizer, logdir, every=options.get("every", 1)) as recording:
+    every, stop_on = options.get("every", 1), options.get("stop_on")
+    with adamax_tb.record(optimizer, logdir, every, stop_on=stop_on) as recording:
         train()
     print("finished at", int(optimizer.iterations.numpy()), flush=True)
     """
