@@ -5,6 +5,8 @@ exception would keep TensorBoard from starting.
 """
 
 import argparse
+import functools
+import gzip
 import json
 import logging
 import os
@@ -290,9 +292,16 @@ def _asset(name: str, mimetype: str) -> Handler:
         path = _STATIC / name
         if not path.is_file():
             raise errors.NotFoundError(f"{name} is missing: the panel is built by `pip install`.")
-        return http_util.Respond(request, path.read_bytes(), mimetype)
+        packed = _packed(path, path.stat().st_mtime_ns)
+        return http_util.Respond(request, packed, mimetype, content_encoding="gzip")
 
     return serve
+
+
+@functools.lru_cache(maxsize=2 * len(_ASSETS))
+def _packed(path: Path, _changed_ns: int) -> bytes:
+    """Returns a file as gzip has it: packed once, not for each who asks; again when it has changed."""
+    return gzip.compress(path.read_bytes(), mtime=0)
 
 
 def _run_named(name: str, runs: Mapping[str, "Served"]) -> "Served | None":

@@ -1,6 +1,7 @@
 """The plugin inside a real TensorBoard application, under both loaders, without a port."""
 
 import argparse
+import gzip
 import json
 import os
 import re
@@ -223,6 +224,30 @@ def test_the_tab_is_listed_with_our_data_and_its_page_is_served(tmp_path, open_l
     assert script.status_code == 200
     assert "javascript" in script.content_type
     assert client.get(f"{BASE}/index.css").status_code == 200
+
+
+def test_a_file_of_the_page_is_packed_once_for_all_who_take_it_packed(
+    tmp_path, open_logdir, monkeypatch
+):
+    from tb_plugin import plugin
+
+    monkeypatch.setattr(plugin, "_STATIC", tmp_path)
+    packed_files = []
+    compress = gzip.compress
+    monkeypatch.setattr(
+        gzip, "compress", lambda *a, **k: packed_files.append(a) or compress(*a, **k)
+    )
+    script, client = tmp_path / "index.js", open_logdir(tmp_path)
+    for content in (b"let one = 1;" * 50, b"let two = 2;" * 50):
+        script.write_bytes(content)
+        for _ in range(3):
+            packed = client.get(f"{BASE}/index.js", headers={"Accept-Encoding": "gzip"})
+            assert packed.headers["Content-Encoding"] == "gzip"
+            assert gzip.decompress(packed.data) == content
+            plain = client.get(f"{BASE}/index.js")
+            assert "Content-Encoding" not in plain.headers
+            assert plain.data == content
+    assert len(packed_files) == 2
 
 
 def test_a_loader_that_cannot_load_lets_tensorboard_go_on():
