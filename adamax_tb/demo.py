@@ -5,11 +5,12 @@ It trains and records; `cli` prints the verdicts and starts TensorBoard.
 
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from typing import Any
 
 EPOCHS = 20
+#: A line of progress is a second or two.
+EPOCHS_A_LINE = 5
 BATCH_SIZE = 64
 
 
@@ -99,16 +100,12 @@ def _Progress() -> Any:  # made when Keras is there; used like the class it retu
     import keras
 
     class Progress(keras.callbacks.Callback):
-        """One line that counts epochs and shows the loss."""
+        """Lines that count epochs and show the loss."""
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            logs = logs or {}
-            total = self.params["epochs"]
-            line = f"  epoch {epoch + 1}/{total}  loss {logs['loss']:.4g}  accuracy {logs['accuracy']:.0%}"
-            last = epoch + 1 == total
-            if sys.stdout.isatty():
-                print(f"\r{line:<60}", end="\n" if last else "", flush=True)
-            elif last or (epoch + 1) % 5 == 0:
-                print(line, flush=True)
+            done, of, logs = epoch + 1, self.params["epochs"], logs or {}
+            if done % EPOCHS_A_LINE == 0 or done == of:
+                told = f"loss {logs['loss']:.4g}  accuracy {logs['accuracy']:.0%}"
+                print(f"  epoch {done}/{of}  {told}", flush=True)
 
     return Progress()

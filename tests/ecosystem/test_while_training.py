@@ -363,6 +363,18 @@ def test_on_a_terminal_a_finding_has_a_line_of_its_own_and_the_bar_goes_on_below
     assert lines[-1] == "after"
 
 
+def test_on_a_terminal_what_the_demo_finds_has_lines_of_their_own(tmp_path):
+    demo = [sys.executable, "-m", "adamax_tb.cli", "demo", "--logdir", tmp_path, "--no-serve"]
+    lines = on_a_terminal([*map(str, demo)], columns=1000)
+    said = [line for line in lines if "OptimizerHealth, step" in line]
+    assert len(said) >= 2  # of the exploding and the vanishing run
+    assert all(line.startswith("OptimizerHealth, step") for line in said)
+    assert not any("epoch" in line for line in said)
+    assert [line.split("  loss")[0] for line in lines if "epoch" in line] == [
+        f"  epoch {done}/20" for _ in range(3) for done in (5, 10, 15, 20)
+    ]
+
+
 @pytest.mark.parametrize("verbose", [0, 1, 2])
 def test_in_a_file_a_finding_has_a_line_of_its_own(tmp_path, verbose):
     done = subprocess.run(
