@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import shutil
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import types
 
 import keras
 import numpy as np
@@ -599,6 +601,56 @@ def test_a_worker_that_outlives_its_process_holds_no_directory(tmp_path):
         os.waitpid(worker, 0)
         os.close(there)
         os.close(here)
+
+
+real_fstat = os.fstat
+
+
+def no_links(descriptor):
+    return types.SimpleNamespace(st_nlink=0, st_size=real_fstat(descriptor).st_size)
+
+
+def unlockable(descriptor, operation):
+    raise OSError(errno.ENOLCK, "No locks available")
+
+
+@pytest.mark.parametrize(("name", "call"), [("os.fstat", no_links), ("fcntl.flock", unlockable)])
+def test_file_systems_that_know_less_are_written_all_the_same(tmp_path, monkeypatch, name, call):
+    from synthetic import healthy_stats, table
+
+    from adamax_tb.writer import EventWriter
+
+    monkeypatch.setattr(name, call)
+    writer = EventWriter(str(tmp_path / "a"), table())
+    for step in range(1, 6):
+        writer.write(np.array([step]), healthy_stats([1]), {})
+        writer.flush()
+        writer._log._directory.hold()  # as after an outage
+    writer.close()
+    run = adamax_tb.read_runs(tmp_path)["a"]
+    assert run.steps.tolist() == [1, 2, 3, 4, 5]
+    assert len([*(tmp_path / "a").iterdir()]) == 1
+
+
+def test_a_directory_that_another_computer_deleted_is_made_and_held_anew(tmp_path, monkeypatch):
+    from adamax_tb.rundirectory import RunDirectory
+
+    directory = RunDirectory(str(tmp_path / "a"))
+    directory.hold()
+    (tmp_path / "a").rmdir()
+
+    def stale(descriptor):
+        monkeypatch.undo()
+        raise OSError(errno.ESTALE, "Stale file handle")  # as NFS has it
+
+    monkeypatch.setattr(os, "fstat", stale)
+    directory.hold()
+    other = RunDirectory(str(tmp_path / "a"))
+    other.hold()
+    assert directory.is_asked_one
+    assert other.path == str(tmp_path / "a" / "2")
+    directory.release()
+    other.release()
 
 
 def test_a_training_that_is_interrupted_and_begun_again_is_one_run(tmp_path):
