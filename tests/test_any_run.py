@@ -48,7 +48,7 @@ def runs(draw):
     whole |= {
         "loss": loss,
         "loss_peak": loss.copy(),
-        "learning_rate": np.full(count, 1e-3, np.float32),
+        "learning_rate": np.full(count, draw(st.sampled_from([1e-3, np.nan])), np.float32),
     }
     for _ in range(draw(st.integers(0, 4))):
         name = draw(st.sampled_from([*sorted(stats), "loss", "loss_peak", "learning_rate"]))
@@ -86,7 +86,9 @@ def test_whatever_a_run_holds_it_gets_findings_that_can_be_told(run):
             assert 1 <= finding.first_step <= finding.last_step
             assert finding.suggestion
             assert finding.reference
-            assert not re.search(r"\bnan\b|\binf\b", finding.message)
+            words = f"{finding.message} {finding.suggestion}"
+            assert not re.search(r"\bnan\b|\binf\b", words), words
+            assert np.isfinite(finding.evidence.get("learning_rate", 0.0))
         json.dumps(finding_json(cause), allow_nan=False)
 
 

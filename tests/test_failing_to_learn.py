@@ -76,7 +76,8 @@ def paced_by(rates):
         (1e-3 * 2.0 ** (STEPS // 15), "at step 105 it is 0.13 (it was 0.001 at step 1); try 0.001"),
         # warmed up: what was meant is the end of it, not the beginning
         (0.3 * STEPS / COUNT, "at step 94 it is 0.094 (it was 0.001 at step 1); try 0.009"),
-        (np.full(COUNT, np.nan), "Lower the learning rate: divide it by 10. "),
+        # not told: what the optimizer was made with
+        (np.full(COUNT, np.nan), "at step 2 it is 0.001; try 0.0001. "),
     ],
 )
 def test_the_remedy_is_a_rate_that_was_meant(tmp_path, rates, remedy):

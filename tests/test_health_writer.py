@@ -403,6 +403,46 @@ def test_a_run_without_gradients_says_that_little_can_be_judged(tmp_path):
     assert notes(seeing) == []
 
 
+BLOCKS = {"a/kernel": (64, 32), "b/kernel": (32, 32), "c/kernel": (32, 10), "c/bias": (10,)}
+FALLING = [2.3 * 0.997**t for t in range(1000)]
+#: Rule → what makes a training sick from step 500 on: its gradients, its losses and what else it writes.
+SICK = {
+    "dead-units": (lambda t: [0, 0, 0, 1] if t >= 500 else [1] * 4, [2.3] * 1000, {}),
+    "exploding-gradient": (
+        lambda t: [10 ** max(0, (t - 500) / 50)] * 4,
+        [*FALLING[:500], *(2.3 * 1.05**t for t in range(500))],
+        {},
+    ),
+    "epsilon-dominated": (lambda t: [1e-9] * 4, [2.3] * 1000, {"u_mean": [1e-9] * 4}),
+    "learning-rate-too-low": (lambda t: [1] * 4, [2.3] * 1000, {"update_ratio": [1e-6] * 4}),
+    "nonfinite": (lambda t: [np.nan if t >= 500 else 1] * 4, [*FALLING[:500], *[np.nan] * 500], {}),
+}
+
+
+@pytest.mark.parametrize("told", [{}, {"learning_rate": 0.25}])
+@pytest.mark.parametrize("rule", SICK)
+def test_a_remedy_knows_the_rate_that_the_optimizer_was_made_with_or_names_none(
+    tmp_path, rule, told
+):
+    norms, losses, more = SICK[rule]
+    random = np.random.default_rng(0)
+    settings = {"epsilon": 1e-4 if rule == "epsilon-dominated" else 1e-7, **told}
+    with adamax_tb.HealthWriter(tmp_path / "a", BLOCKS, "Adamax", settings) as health:
+        for t in [1, *range(10, 1001, 10)]:
+            noise = random.lognormal(0, 0.1, 4)
+            weights = {"weight_norm": [5, 5, 5, 0 if t == 1 else 1], "update_ratio": [1e-3] * 4}
+            of_layers = {"gradient_norm": norms(t) * noise, **weights, **more}
+            health.write(t, {"loss": losses[t - 1], **of_layers})
+    found = adamax_tb.diagnose(adamax_tb.read_runs(tmp_path)["a"])
+    (finding,) = (f for f in found if f.rule == rule)
+    words = f"{finding.message} {finding.suggestion}"
+    assert not re.search(r"\bnan\b", words)
+    if rule not in ("dead-units", "nonfinite"):
+        assert finding.evidence.get("learning_rate") == told.get("learning_rate")
+    if rule != "nonfinite":  # which looks at the loss
+        assert ("0.25" in words) == bool(told)
+
+
 def test_a_peak_that_was_not_recorded_replaces_none_when_records_are_thinned(tmp_path, monkeypatch):
     monkeypatch.setattr("adamax_tb.writer.QUEUE_BYTES", 0)  # takes nothing but what is critical
     with pytest.warns(UserWarning, match="thinned"):

@@ -132,14 +132,15 @@ class LossCourse:
         if not np.isfinite(self.last):
             at_last = "NaN" if np.isnan(self.last) else "infinite"
             if not np.isfinite(self.first):
-                return f"the loss began as infinite and ended as {at_last}"
-            return f"the loss, {self.first:.3g} at first, ended as {at_last}"
+                return f"the loss began as infinite and became {at_last}"
+            return f"the loss, {self.first:.3g} at first, became {at_last}"
         if not np.isfinite(self.first):
-            return f"the loss, infinite at first, ended at {self.last:.3g}"
+            return f"the loss, infinite at first, came to {self.last:.3g}"
         if self.learned:
             return f"the loss fell from {self.first:.3g} to {self.last:.3g}"
         if self.first - self.best >= LEARNED * abs(self.first):
-            return f"the loss, {self.first:.3g} at first and {self.best:.3g} at its best, ended at {self.last:.3g}"
+            best = f"about {self.best:.2g} at its best"  # of a few records in a row
+            return f"the loss, {self.first:.3g} at first and {best}, came to {self.last:.3g}"
         if not self.grounded:
             return f"the loss went from {self.first:.3g} to {self.last:.3g}"
         return f"the loss did not fall: {self.first:.3g} at first, {self.last:.3g} at last"

@@ -11,6 +11,7 @@ from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
 from adamax_tb.rules.gradients import groups_of, kernels_of, mostly_dead
+from adamax_tb.rules.rate import lower_rate
 from adamax_tb.schema import Run, layer_group, recorded
 
 #: A layer with this part of its units dead is worth a word, and with this one it is dead as a whole.
@@ -116,7 +117,10 @@ def _finding(run: Run, course: Course, layer: DeadLayer, constant: bool) -> Find
         dead = f"All {units} units of {name} are dead: no input gives them"
     if units == 1:
         dead = f"The only unit of {name} is dead: no input gives it"
-    what = ", and with them the network's output is the same for every input" if constant else ""
+    those = "it" if units == 1 else "them"
+    what = (
+        f", and with {those} the network's output is the same for every input" if constant else ""
+    )
     unweighted = "weight_norm" in run.statistics and run.stat("weight_norm")[-1, layer.kernel] == 0
     return Finding(
         rule="dead-units",
@@ -147,8 +151,7 @@ def _remedy(run: Run, name: str, since: int, unweighted: bool) -> str:
             f"They were dead from the beginning: let the biases of {name} start at 0, and scale the inputs to zero "
             "mean and unit variance. leaky_relu, whose gradient is nowhere 0, cannot die."
         )
-    rate = float(run.step_stat("learning_rate")[int(np.searchsorted(run.steps, since))])
     return (
-        f"Large steps killed them: lower the learning rate, {rate:.2g} at step {since}, to {rate / 10:.2g}. "
-        "leaky_relu, whose gradient is nowhere 0, can come back."
+        f"Large steps killed them. Lower the learning rate: {lower_rate(run, since, 10)}. leaky_relu, whose gradient "
+        "is nowhere 0, can come back."
     )

@@ -9,6 +9,7 @@ from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.rules.gradients import kernels_of
+from adamax_tb.rules.rate import rate_at, rate_evidence
 from adamax_tb.rules.wording import rounded, sentence, spelled
 from adamax_tb.schema import Run
 
@@ -41,7 +42,14 @@ def epsilon_dominated(run: Run, course: Course) -> Iterator[Finding]:
         return
     layer = kernels[int(np.nanargmin(moments))]
     typical = float(np.median(usual))
-    rate = float(run.step_stat("learning_rate")[-1])
+    rate = rate_at(run, int(run.steps[-1]))
+    says, needed = (
+        "the learning rate",
+        f"a learning rate {spelled(epsilon / typical)} times as large",
+    )
+    if np.isfinite(rate):
+        says = f"learning_rate={rate:.2g}"
+        needed = f"learning_rate={rounded(rate * epsilon / typical)}"
     symbol = name.split("_")[0]
     root = "u" if symbol == "u" else f"the root of {symbol}"
     yield Finding(
@@ -52,7 +60,7 @@ def epsilon_dominated(run: Run, course: Course) -> Iterator[Finding]:
         last_step=int(run.steps[-1]),
         message=(
             f"epsilon={epsilon:g} is {spelled(epsilon / typical)} times {root}, so steps are that many times smaller "
-            f"than learning_rate={rate:.2g} says, in {int(dominated.sum())} of {len(kernels)} kernels. "
+            f"than {says} says, in {int(dominated.sum())} of {len(kernels)} kernels. "
             f"{sentence(course.loss.described())}."
         ),
         evidence={
@@ -60,13 +68,12 @@ def epsilon_dominated(run: Run, course: Course) -> Iterator[Finding]:
             "second_moment": typical,
             "layers": float(dominated.sum()),
             "promised": course.promised,
-            "learning_rate": rate,
+            **rate_evidence(rate),
             **course.loss.ends(),
         },
         suggestion=(
             f"Take an epsilon far below the gradient's size: {run.optimizer}(..., epsilon=1e-07), the default. With "
-            f"this epsilon the optimizer is plain momentum, and would need learning_rate="
-            f"{rounded(rate * epsilon / typical)}."
+            f"this epsilon the optimizer is plain momentum, and would need {needed}."
         ),
         reference=references.ADAM,
     )

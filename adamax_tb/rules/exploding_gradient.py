@@ -8,7 +8,7 @@ from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding, Severity
 from adamax_tb.rules.gradients import EXPLODED, growth_of, kernels_of, usual_norm, usual_so_far
-from adamax_tb.rules.remedy import lower_rate
+from adamax_tb.rules.rate import lower_rate, rate_at, rate_evidence
 from adamax_tb.rules.wording import spelled
 from adamax_tb.schema import Run
 
@@ -34,34 +34,34 @@ def exploding_gradient(run: Run, course: Course) -> Iterator[Finding]:
     layer = max(candidates, key=lambda i: growth[first, i])
     course_of_layer = growth[:, layer]
     largest = float(course_of_layer.max())
-    later = (
-        f"up to {spelled(largest)} times" if np.isfinite(largest) else "beyond the range of float32"
-    )
+    later = f", later up to {spelled(largest)} times"
+    if not np.isfinite(largest):
+        later = ", later beyond the range of float32"
+    elif spelled(largest) == spelled(growth[first, layer]):
+        later = ""
     severity: Severity = "critical" if course.loss.known else "warning"
     clip = usual_norm(run, first)
-    rate = float(run.step_stat("learning_rate")[first])
+    step = int(run.steps[first])
     yield Finding(
         rule="exploding-gradient",
         severity=severity,
         layer=run.layers[layer],
-        first_step=int(run.steps[first]),
+        first_step=step,
         last_step=int(run.steps[-1]),
         message=(
-            f"The gradient of {run.layers[layer]} explodes: at step {run.steps[first]} it is "
-            f"{spelled(growth[first, layer])} times its usual size, later {later}, "
-            f"and "
-            f"{course.loss.described()}."
+            f"The gradient of {run.layers[layer]} explodes: at step {step} it is "
+            f"{spelled(growth[first, layer])} times its usual size{later}, and {course.loss.described()}."
         ),
         evidence={
             "gradient_norm_peak": float(peaks[first, layer]),
             "usual_gradient_norm": float(usual[layer]),
             "growth": float(growth[first, layer]),
             "largest_growth": largest,
-            "learning_rate": rate,
+            **rate_evidence(rate_at(run, step)),
             **course.loss.ends(),
         },
         suggestion=(
-            f"Lower the learning rate: {lower_rate(run, first, 10)}. If single batches cause it, clip at the usual "
+            f"Lower the learning rate: {lower_rate(run, step, 10)}. If single batches cause it, clip at the usual "
             f"size as well: {run.optimizer}(..., global_clipnorm={clip:.2g})."
         ),
         reference=references.EXPLODING,

@@ -14,7 +14,7 @@ from adamax_tb.rules import references
 from adamax_tb.rules.course import LATELY, Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.rules.gradients import HISTORY, whole_norm
-from adamax_tb.rules.remedy import lower_rate
+from adamax_tb.rules.rate import lower_rate, rate_at, rate_evidence, rates_of
 from adamax_tb.rules.wording import rounded, sentence, spelled
 from adamax_tb.schema import Run
 
@@ -58,16 +58,17 @@ def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
     if not bounces:
         promised, pace = promised[-LATELY:], lately
     first = len(run.steps) - len(promised) + int(np.argmax(promised >= TOO_FAR))
+    step = int(run.steps[first])
     between = f", with {spelled(peak)} in between" if peak > 2 * loss.scale else ""
     yield Finding(
         rule="learning-rate-too-high",
         severity="critical" if loss.failing else "warning",
         layer=None,
-        first_step=int(run.steps[first]),
+        first_step=step,
         last_step=int(run.steps[-1]),
         message=(
             f"The learning rate is too high: by its gradient "
-            f"{'an update' if bounces else f'each update since step {run.steps[first]}'} promises {spelled(pace)} "
+            f"{'an update' if bounces else f'each update since step {step}'} promises {spelled(pace)} "
             f"times the first loss, so it steps over the valley and not into it. {sentence(loss.described())}"
             f"{between}."
         ),
@@ -75,11 +76,11 @@ def learning_rate_too_high(run: Run, course: Course) -> Iterator[Finding]:
             "promised_per_update": pace,
             **loss.ends(),
             "loss_peak": peak,
-            "learning_rate": float(run.step_stat("learning_rate")[first]),
+            **rate_evidence(rate_at(run, step)),
             "update_ratio": _median(run, "update_ratio", first),
         },
         suggestion=(
-            f"Lower the learning rate: {lower_rate(run, first, 10 if pace < 2 else 100)}. Updates should then promise "
+            f"Lower the learning rate: {lower_rate(run, step, 10 if pace < 2 else 100)}. Updates should then promise "
             "a few percent of the loss each."
         ),
         reference=references.LEARNING_RATE,
@@ -107,7 +108,7 @@ def learning_rate_too_low(run: Run, course: Course) -> Iterator[Finding]:
         return
     if not course.fresh or course.early:
         return  # what was trained before may have nothing left to learn
-    rates = run.step_stat("learning_rate").astype(np.float64)
+    rates = rates_of(run)
     norms = whole_norm(run)
     if not np.median(norms[-5:]) >= UNSPENT * norms[0] > 0:
         return
@@ -129,8 +130,8 @@ def learning_rate_too_low(run: Run, course: Course) -> Iterator[Finding]:
             "promised": course.promised,
             "promised_with_plan": course.expected,
             **loss.ends(),
-            "learning_rate": float(rates[-1]),
-            "largest_learning_rate": _highest(rates),
+            **rate_evidence(float(rates[-1])),
+            **rate_evidence(_highest(rates), "largest_learning_rate"),
             "update_ratio": _median(run, "update_ratio", since or 0),
             "gradient_norm_first": float(norms[0]),
             "gradient_norm_last": float(np.median(norms[-5:])),
@@ -147,11 +148,12 @@ def _is_too_low(course: Course, rate: float) -> tuple[str, str]:
         if course.planned
         else ""
     )
+    numbers = f", from {rate:.2g} to {rounded(10 * rate)}" if np.isfinite(rate) else ""
     return (
         f"The learning rate is too low: by their gradients all {course.updates} updates together promise "
         f"{100 * course.promised:.2g} % of the first loss{planned}.",
-        f"Raise the learning rate by 10, from {rate:.2g} to {rounded(10 * rate)}, and again while the loss falls in a "
-        "straight line; or train longer. The gradient is as large as at the beginning, so there is much to be learned.",
+        f"Raise the learning rate by 10{numbers}, and again while the loss falls in a straight line; or train longer. "
+        "The gradient is as large as at the beginning, so there is much to be learned.",
     )
 
 

@@ -1,8 +1,8 @@
 """`nonfinite`: a gradient, the loss or the weights are NaN or infinite."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
 from adamax_tb.rules.gradients import EXPLODED, RECORDS_AT_ONCE, usual_norm
+from adamax_tb.rules.rate import lower_rate, rate_at, rate_evidence
 from adamax_tb.rules.wording import spelled
 from adamax_tb.schema import Run, recorded
 
@@ -115,11 +116,14 @@ def _nonfinite_gradient(run: Run, bad: Mapping[int, NDArray[np.bool_]]) -> Findi
     growth = _growth_before(run, step, layer)
     evidence = {
         "layers": float(len(where)),
-        "loss": _at(run, step, "loss"),
-        "learning_rate": _at(run, step, "learning_rate"),
+        "loss": _loss_at(run, step),
+        **rate_evidence(rate_at(run, step)),
     }
+    how_many = ""
     if step in run.steps:
-        evidence = {"nonfinite": float(run.stat("nonfinite")[record, layer]), **evidence}
+        count, size = float(run.stat("nonfinite")[record, layer]), math.prod(run.shapes[layer])
+        how_many = f", in {count:,.0f} of {size:,} entries" if 0 < count <= size else ""
+        evidence = {"nonfinite": count, **evidence}
     if growth is not None:
         evidence |= {"gradient_norm_before": growth.last, "growth_before": growth.factor}
     return Finding(
@@ -130,13 +134,11 @@ def _nonfinite_gradient(run: Run, bad: Mapping[int, NDArray[np.bool_]]) -> Findi
         last_step=max(bad),
         message=(
             f"The gradient is NaN or infinite in {len(where)} of {len(run.layers)} layers since step {step}, on the "
-            f"way back first in {run.layers[layer]}.{_finite_before(run, step)}"
+            f"way back first in {run.layers[layer]}{how_many}.{_finite_before(run, step)}"
             f"{growth.described() if growth is not None else ''}{_lost_before(run, step)}"
         ),
         evidence=evidence,
-        suggestion=_nonfinite_remedy(
-            step, growth, evidence["learning_rate"], usual_norm(run, record)
-        ),
+        suggestion=_nonfinite_remedy(run, step, growth, usual_norm(run, record)),
         reference=references.NUMBERS,
     )
 
@@ -151,7 +153,6 @@ def _exploded_before(
     if not grown or not grown[layer].factor >= EXPLODED:
         return
     growth = grown[layer]
-    rate = _at(run, step, "learning_rate")
     to = spelled(growth.last) if np.isfinite(growth.last) else "beyond float32's range"
     clip = usual_norm(run, int(np.searchsorted(run.steps, step - growth.updates)))
     yield Finding(
@@ -169,13 +170,12 @@ def _exploded_before(
             "gradient_norm_last": growth.last,
             "growth": growth.factor,
             "updates": float(growth.updates),
-            "learning_rate": rate,
+            **rate_evidence(rate_at(run, step)),
             "loss_first": course.loss.first,
         },
         suggestion=(
-            f"Lower the learning rate: at step {step} it is {rate:.2g}; try {rate / _overstepped(growth):.2g}. And "
-            f"clip at the size from before, so that no batch can start it: {run.optimizer}(..., "
-            f"global_clipnorm={clip:.2g})."
+            f"Lower the learning rate: {lower_rate(run, step, _overstepped(growth))}. And clip at the size from "
+            f"before, so that no batch can start it: {run.optimizer}(..., global_clipnorm={clip:.2g})."
         ),
         reference=references.EXPLODING,
     )
@@ -190,7 +190,7 @@ def _overstepped(growth: GrowthBefore) -> float:
     return float(10 ** np.clip(np.round(per_update), 1, 3))
 
 
-def _nonfinite_remedy(step: int, growth: GrowthBefore | None, rate: float, clip_norm: float) -> str:
+def _nonfinite_remedy(run: Run, step: int, growth: GrowthBefore | None, clip_norm: float) -> str:
     clip = f"global_clipnorm={clip_norm:.2g}"
     if growth is None:
         return (
@@ -198,10 +198,7 @@ def _nonfinite_remedy(step: int, growth: GrowthBefore | None, rate: float, clip_
             f"this step, lower the learning rate or clip: {clip}."
         )
     if growth.factor >= EXPLODED:
-        return (
-            f"The gradient grew before: lower the learning rate, from {rate:.2g} at step {step} to {rate / 10:.2g}, "
-            f"and clip: {clip}."
-        )
+        return f"The gradient grew before. Lower the learning rate: {lower_rate(run, step, 10)}. And clip: {clip}."
     return (
         f"The gradient did not grow much before. Look at the batch of step {step} and at the loss: an input that holds "
         "NaN, a log or a division of 0, or the root of 0, whose derivative is infinite."
@@ -270,7 +267,7 @@ def _nonfinite_loss(run: Run, course: Course) -> Iterator[Finding]:
         evidence={
             "loss": first.loss,
             "loss_before": float(run.loss[before[-1]]) if before.size else np.nan,
-            "learning_rate": _at(run, first.step, "learning_rate"),
+            **rate_evidence(rate_at(run, first.step)),
         },
         suggestion=(
             "Look at how the loss is computed, as the gradients do not see it: a log or a division of 0 that a "
@@ -310,15 +307,14 @@ def _lost(loss: NDArray[np.float32], known: NDArray[np.bool_]) -> NDArray[np.int
     return np.nonzero(np.isinf(loss) | (np.isnan(loss) & recorded(loss) & known))[0]
 
 
-def _at(run: Run, step: int, name: Literal["loss", "learning_rate"]) -> float:
-    """Returns the loss or learning rate at update `step`, or at the record that covers it."""
+def _loss_at(run: Run, step: int) -> float:
+    """Returns the loss at update `step`, or at the record that covers it."""
     if run.flight is not None:
         (at,) = np.nonzero(run.flight.steps == step)
         if at.size:
-            flown = {"loss": run.flight.loss, "learning_rate": run.flight.learning_rate}
-            return float(flown[name][at[0]])
+            return float(run.flight.loss[at[0]])
     record = min(int(np.searchsorted(run.steps, step)), len(run.steps) - 1)
-    return float(run.step_stat(name)[record])
+    return float(run.loss[record])
 
 
 def _ruined_by_update(run: Run, bad: int | None) -> Finding | None:
@@ -338,7 +334,9 @@ def _ruined_by_update(run: Run, bad: int | None) -> Finding | None:
     (where,) = np.nonzero(np.isnan(weights))
     if not where.size:
         return None
-    step, rate = int(run.steps[first]), float(run.step_stat("learning_rate")[first])
+    step = int(run.steps[first])
+    rate = rate_at(run, step)
+    its_rate = f"at this step its learning rate is {rate:.2g}; " if np.isfinite(rate) else ""
     then = f" From step {bad} on they are NaN, too." if bad is not None else ""
     return Finding(
         rule="nonfinite",
@@ -354,12 +352,12 @@ def _ruined_by_update(run: Run, bad: int | None) -> Finding | None:
             "weight_norm": float(weights[where[0]]),
             "layers": float(len(where)),
             "loss": float(run.loss[first]),
-            "learning_rate": rate,
+            **rate_evidence(rate),
         },
         suggestion=(
-            f"The gradient is not the cause; the optimizer is. Look at {run.optimizer}: at this step its learning rate "
-            f"is {rate:.2g}; a root or a division in its update that can be NaN, an epsilon of 0, or a state that was "
-            "loaded from a broken checkpoint does this."
+            f"The gradient is not the cause; the optimizer is. Look at {run.optimizer}: {its_rate}a root or a "
+            "division in its update that can be NaN, an epsilon of 0, or a state that was loaded from a broken "
+            "checkpoint does this."
         ),
         reference=references.NUMBERS,
     )

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from adamax_tb.rules import references
 from adamax_tb.rules.course import Course
 from adamax_tb.rules.finding import Finding
+from adamax_tb.rules.rate import rate_at, rate_evidence
 from adamax_tb.rules.wording import spelled
 from adamax_tb.schema import Run
 
@@ -32,7 +33,8 @@ def not_learning(run: Run, course: Course) -> Iterator[Finding]:
         return  # many a network stands for a while first
     if not course.promised >= PROMISED or not _stood(run.loss.astype(np.float64)):
         return
-    rate = float(run.step_stat("learning_rate")[-1])
+    rate = rate_at(run, int(run.steps[-1]))
+    this = f", {rate:.2g}," if np.isfinite(rate) else ""
     yield Finding(
         rule="not-learning",
         severity="warning"
@@ -49,12 +51,12 @@ def not_learning(run: Run, course: Course) -> Iterator[Finding]:
             "promised": course.promised,
             "promised_per_update": course.pace,
             **loss.ends(),
-            "learning_rate": rate,
+            **rate_evidence(rate),
         },
         suggestion=(
             "Train on ten examples: a network that cannot learn these by heart has labels that do not belong to its "
             "inputs, a loss that does not fit the outputs (probabilities for logits, a shape of (N,) for (N, 1), "
-            f"one unit for several classes), or a learning rate, {rate:.2g}, ten times too high."
+            f"one unit for several classes), or a learning rate{this} ten times too high."
         ),
         reference=references.RANDOM_LABELS,
     )
