@@ -25,7 +25,7 @@ LAYERS = (
     (("embedding/embeddings", (100, 8)), ("other/embeddings", (50, 8))),
     (("conv/kernel", (3, 3, 1, 8)), ("query/bias", (2, 4)), ("dense/kernel", (8, 1))),
 )
-ODD = [0.0, np.nan, np.inf, 1e-45, 1e-30, 1e30, 3e38, float(NOT_RECORDED)]
+ODD = [0.0, np.nan, np.inf, -np.inf, 1e-45, 1e-30, 1e30, 3e38, float(NOT_RECORDED)]
 PARTS = {"gradient_zeros", "u_zeros", "v_zeros", "dead_units", "saturation", "descent_share"}
 
 

@@ -173,7 +173,8 @@ def loss_ends(run: Run) -> tuple[float, float]:
     known = loss[~np.isnan(loss)]
     if not known.size:
         return np.nan, np.nan
-    return float(known[0]), float(np.median(loss[-_few(len(loss)) :]))
+    with np.errstate(invalid="ignore"):  # of infinities of both signs
+        return float(known[0]), float(np.median(loss[-_few(len(loss)) :]))
 
 
 def _few(records: int) -> int:
