@@ -1,22 +1,31 @@
 """How processes that train together end at the same update: one that ended earlier would leave the others waiting.
 
 The chief names an update that is still to be made. Who hears of it before that says so, and after that update waits for
-the chief's word: when all have said so in time, all end there; else nobody does, and the chief names a later one. So
-none ends alone, however slow a process is to hear of it, and while nobody wants an end nobody waits.
+the chief's word: when all have said so in time, all end there; else nobody does, and the chief names a later one. While
+nobody wants an end nobody waits.
 """
 
+import math
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from adamax_tb.coordination import Store
 
-#: The chief names an update so many later; when that was too soon for somebody, one twice as many later.
-FIRST_MARGIN = 20
-#: Others ask so many seconds after the last time whether an update was named.
+#: Others look so many seconds after the last time whether an update was named. The chief names one that is as many
+#: updates away as it makes in twice the time; when that was too soon for somebody, one twice as far away.
 LOOK_S = 0.5
-#: For the chief's word, which comes when it has made the same update, others wait so many seconds at most.
-WORD_S = 300.0
-POLL_S = 0.005
+#: An answer that is there comes within so many seconds; so many times without one, there is none.
+ANSWER_S, MISSED = 0.5, 3
+#: The chief's word comes when it has made the same update; others ask for it so long at a time.
+WORD_S = 5.0
+#: A store that has failed for so long is gone.
+GONE_S = 30.0
+RETRY_S = 0.2
+#: After so many named updates, and seconds, those who have not heard of any are not slow: they do not listen.
+IGNORED, IGNORED_S = 4, 30.0
+
+T = TypeVar("T")
 
 
 class Agreement:
@@ -29,27 +38,35 @@ class Agreement:
         name: what is trained, the same in all of them.
         processes: how many there are.
         index: which of them this is; 0 is the chief.
+
+    Attributes:
+        is_ignored: whether somebody has not heard for long of the updates that the chief names.
     """
 
     def __init__(self, store: Store, name: str, processes: int, index: int) -> None:
         self._store = store
         self._name = name
-        self._processes = processes
+        self._others = range(1, processes)
         self._index = index
         self._training = 0
         self._reset()
 
     def _reset(self) -> None:
+        self.is_ignored = False
+        self._refused = 0  # named updates
+        # when an end was wanted first, and after which update
+        self._began: tuple[float, int] | None = None
         self._named: int | None = None  # an update after which all are to end
-        self._margin = FIRST_MARGIN
+        self._seen = self._missed = 0
         self._looked = -LOOK_S
-        self._seen = ""
         self._over = False
 
     def begin(self) -> None:
         """A training begins or goes on: what was said before is not of it."""
         self._training += 1
         self._reset()
+        if self._index == 0:
+            self._store.put(self._key("end"), "0")  # so that whoever asks has an answer at once
 
     def ends(self, wanted: bool, made: Callable[[], int]) -> bool:
         """Tells whether this process is to end now; all of them are told so after the same update.
@@ -57,6 +74,9 @@ class Agreement:
         Args:
             wanted: whether the training is to end, of which only the chief's word counts.
             made: tells how many updates were made; asked only while an end is in question.
+
+        Raises:
+            Exception: the store is gone.
         """
         if self._over:
             return True
@@ -64,61 +84,73 @@ class Agreement:
             if self._index:
                 self._listen(made)
             elif wanted:
-                self._name_one(made() + self._margin)
+                self._name_one(made())
         if self._named is None or made() < self._named:
             return False
-        self._over = self._heard() if self._index else self._all_heard()
+        self._over = self._heard(self._named) if self._index else self._all_heard(self._named)
         self._named = None
         return self._over
 
-    def end(self) -> None:
-        """The training has ended: the store need not keep what was said."""
-        if self._index == 0:
-            for key in ("end", "ended", *(f"end/{i}" for i in range(1, self._processes))):
-                self._store.delete(self._key(key))
-
-    def _name_one(self, update: int) -> None:
-        self._named = update
-        self._store.put(self._key("end"), self._text(update))
+    def _name_one(self, made: int) -> None:
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now, made
+        began, before = self._began
+        if now - began >= LOOK_S and made > before:
+            each_s = (now - began) / (made - before)
+            self._named = made + math.ceil(2 * LOOK_S / each_s * 2**self._refused) + 1
+            self._store.put(self._key("end"), str(self._named))
 
     def _listen(self, made: Callable[[], int]) -> None:
         now = time.monotonic()
-        if now - self._looked < LOOK_S:
+        if self._missed >= MISSED or now - self._looked < LOOK_S:
             return
         self._looked = now
-        named = self._store.get(self._key("end"))
-        if named is None or named == self._seen:
+        said = self._store.get(self._key("end"), ANSWER_S)
+        if said is None:  # the chief has begun, as this process has: it was not told to end
+            self._missed += 1
             return
-        self._seen = named
-        training, update = map(int, named.split(" "))
-        if training == self._training and made() < update:
-            self._store.put(self._key(f"end/{self._index}"), named)
-            self._named = update
+        named, self._missed = int(said), 0
+        if named > self._seen:
+            self._seen = named
+            if made() < named:
+                self._store.put(self._key(f"{named}/{self._index}"), "heard")
+                self._named = named
 
-    def _all_heard(self) -> bool:
-        """Says to the others whether all have heard in time of the update that the chief has now made."""
-        assert self._named is not None
-        text = self._text(self._named)
-        others = range(1, self._processes)
-        all_heard = all(self._store.get(self._key(f"end/{i}")) == text for i in others)
-        self._store.put(self._key("ended"), f"{text} {int(all_heard)}")
-        self._margin *= 2
-        return all_heard
+    def _all_heard(self, update: int) -> bool:
+        """Says to the others whether all have heard in time of the `update` that the chief has now made."""
+        try:
+            answers = (self._store.get(self._key(f"{update}/{i}"), ANSWER_S) for i in self._others)
+            heard = all(answer is not None for answer in answers)
+        except Exception:  # whoever waits for the word must have it
+            heard = False
+        _insisting(lambda: self._store.put(self._key(f"{update}"), str(int(heard))))
+        self._refused += not heard
+        late = self._began is not None and time.monotonic() - self._began[0] > IGNORED_S
+        self.is_ignored = not heard and late and self._refused >= IGNORED
+        return heard
 
-    def _heard(self) -> bool:
-        """Waits for the chief's word on the update that this process has now made."""
-        assert self._named is not None
-        text = self._text(self._named)
-        until = time.monotonic() + WORD_S
-        while time.monotonic() < until:
-            said = self._store.get(self._key("ended"))
-            if said is not None and said.startswith(f"{text} "):
-                return said.endswith(" 1")
-            time.sleep(POLL_S)
-        return False
+    def _heard(self, update: int) -> bool:
+        """Waits for the chief's word on the `update` that this process has now made.
 
-    def _text(self, update: int) -> str:
-        return f"{self._training} {update}"
+        However long that takes: a process that went on would wait for the chief all the same.
+        """
+        while True:
+            said = _insisting(lambda: self._store.get(self._key(f"{update}"), WORD_S))
+            if said is not None:
+                return said == "1"
 
     def _key(self, key: str) -> str:
-        return f"adamax_tb/{self._name}/{key}"
+        return f"adamax_tb/{self._name}/ends/{self._training}/{key}"
+
+
+def _insisting(ask: Callable[[], T]) -> T:
+    """Returns what `ask` returns; asks again when it fails, for `GONE_S` at most."""
+    until = time.monotonic() + GONE_S
+    while True:
+        try:
+            return ask()
+        except Exception:
+            if time.monotonic() > until:
+                raise
+            time.sleep(RETRY_S)

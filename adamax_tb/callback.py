@@ -261,9 +261,11 @@ class OptimizerHealth(keras.callbacks.Callback):
             recording.meter.step(ended - self._began, update - self._update, records)
         self._probes += records
         self._update = update
-        recording.look(update)
-        if recording.ends(lambda: update):
-            self._model.stop_training = True
+        try:
+            recording.look(update)
+        finally:  # whatever happens, all processes ask after each update
+            if recording.ends(lambda: update):
+                self._model.stop_training = True
         self._bar_drawn = True  # Keras's progress bar comes after us
 
     @_harmless

@@ -116,8 +116,7 @@ class record:
 
         Of several processes each must ask after the same updates, such as all: it is true in all of them together.
         """
-        ends = self._recording.ends(lambda: self._recording.iterations)
-        return ends or self._raised is not None
+        return self._recording.ends(lambda: self._recording.iterations, self._raised is not None)
 
     def loss(self, loss: Any) -> Any:
         """Takes down the () loss of the update that comes next, and returns it."""

@@ -5,7 +5,6 @@ records, hands them to the writer and to `alerts`, watches for what must be kept
 budget. A fault of its own is reported once and leaves training going.
 """
 
-import contextlib
 import dataclasses
 import math
 import time
@@ -93,7 +92,7 @@ class Recording:
         self.planned_step = 0
         self.head: schema.Head | None = None
         self._writer: EventWriter | None = None
-        self._busy = self._ending = self._blamed = False
+        self._busy = self._ending = self._blamed = self._warned_of_deaf = False
         self._resume_at = 0.0  # after a fault, of `time.perf_counter`
         self._learning_rate = 0.0
         self._config: dict[str, Any] = {}
@@ -146,7 +145,11 @@ class Recording:
         self.alerts.begin(start)
         self._replicas.begin()
         if self._agreement is not None:
-            self._agreement.begin()
+            try:
+                self._agreement.begin()
+            except Exception as error:  # as in `ends`
+                self._agreement = None
+                self.alerts.warn(f"cannot end the processes of this training together: {error!r}")
         rate = float(_host(self.recorder.optimizer.learning_rate))
         self._learning_rate = float(f"{rate:.7g}")  # 0.001, not float32's 0.0010000000475
         self._config = _config(
@@ -178,20 +181,31 @@ class Recording:
                 self._pause(error)
             self._tell()
 
-    def ends(self, made: Callable[[], int]) -> bool:
-        """Tells whether the training is to end now, because of a finding; several processes end together.
+    def ends(self, made: Callable[[], int], wanted: bool = False) -> bool:
+        """Tells whether the training is to end now; several processes end together.
 
         Args:
             made: tells how many updates were made by now: of several processes each asks after the same ones.
+            wanted: whether it is to end for another reason than a finding.
         """
-        wanted = self.alerts.stopped_by is not None
-        if self._agreement is None:
-            return wanted
+        agreement, found = self._agreement, self.alerts.stopped_by is not None
+        if agreement is None:
+            return wanted or (found and self._replicas.processes == 1)
         try:
-            return self._agreement.ends(wanted, made)
-        except Exception:  # the service is gone, and mostly the training with it
+            ends = agreement.ends(wanted or found, made)
+        except Exception as error:  # the service is gone, and mostly the training with it
             self._agreement = None
+            self.alerts.warn(
+                f"cannot end the processes of this training together any more: {error!r}"
+            )
             return False
+        if agreement.is_ignored and not self._warned_of_deaf:
+            self._warned_of_deaf = True
+            self.alerts.warn(
+                "wants to end this training, and some of its processes do not listen: give `stop_on` to each, and in a "
+                "loop of your own ask `should_stop` in each"
+            )
+        return ends
 
     def drain(self, reason: str | None = None) -> None:
         """Brings the records that wait on the device to the writer; with a `reason`, a flight record as well."""
@@ -230,9 +244,6 @@ class Recording:
         try:
             self.drain(reason)
             self._replicas.end()
-            if self._agreement is not None:
-                with contextlib.suppress(Exception):
-                    self._agreement.end()
         finally:
             # first: an interruption may come while it is closed
             writer, self._writer = self._writer, None

@@ -26,8 +26,9 @@ from adamax_tb.sentinel import Drained
 
 #: The chief asks so many other processes at a drain, in turn: an answer takes half a millisecond.
 ASKED = 4
-#: A process that has not answered so many times in a row is asked only every so many drains.
-SILENT = 8
+#: A process that has not answered so many times in a row is asked only every so many drains, and at last no more: it
+#: records nothing, and TensorFlow keeps each question.
+SILENT, MUTE = 8, 64
 #: So many of the chief's own records are kept to be compared with what others tell of the same step.
 KEPT = 256
 #: What is compared of each variable: norms, of the weights after the update and of the gradient that was applied.
@@ -178,7 +179,8 @@ class Replicas:
 
     def _is_asked(self, process: int) -> bool:
         """Tells whether to ask a process: not while the chief is behind it, and rarely if it never answers."""
-        silent = self._missed.get(process, 0) >= SILENT and self._drains % SILENT > 0
+        missed = self._missed.get(process, 0)
+        silent = missed >= MUTE or (missed >= SILENT and self._drains % SILENT > 0)
         return process not in self._told and not silent
 
     def _ask(self, store: Store, process: int) -> None:

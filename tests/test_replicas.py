@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+import time
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from synthetic import ADAMAX, LAYERS, write_run
 
 from adamax_tb import diagnose, read_runs
 from adamax_tb.columns import COLUMNS
-from adamax_tb.replicas import ASKED, KEPT, SILENT, Replicas, spread
+from adamax_tb.replicas import ASKED, KEPT, MUTE, SILENT, Replicas, spread
 from adamax_tb.schema import NOT_RECORDED, recorded
 from adamax_tb.sentinel import HEADER, Drained, Updates
 
@@ -144,19 +145,24 @@ def test_what_was_not_recorded_of_one_is_not_compared():
 
 
 class Texts(dict):
-    """A store that all processes see at once; it counts the questions."""
+    """A store that all processes see at once, as TensorFlow has it; it counts the questions."""
 
     asked = 0
 
     def put(self, key, value):
+        self.delete(key)
         self[key] = value
 
-    def get(self, key):
+    def get(self, key, wait_s=0.0):
         self.asked += 1
+        until = time.monotonic() + wait_s
+        while key not in self and time.monotonic() < until:
+            time.sleep(0.001)
         return dict.get(self, key)
 
     def delete(self, key):
-        self.pop(key, None)
+        for below in [k for k in [*self] if k == key or k.startswith(f"{key}/")]:
+            self.pop(below, None)
 
 
 class Gone(Texts):
@@ -273,6 +279,14 @@ def test_a_process_that_is_silent_is_asked_less_often():
     for step in range(1, 10 * SILENT + 1):
         seen(chief, [step])
     assert store.asked <= 2 * SILENT + 10
+
+
+def test_a_process_that_is_mute_is_asked_no_more():
+    store = Texts()
+    chief, _ = processes(2, store)
+    for step in range(1, 20 * MUTE):
+        seen(chief, [step])
+    assert store.asked == MUTE
 
 
 def test_the_chief_forgets_old_records():
