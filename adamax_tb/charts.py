@@ -69,7 +69,7 @@ def line_chart(
             columns = "".join(_columns(x, at))
             shown.append(f'<g class="{name}">{columns}</g>')
             legend.append(key(name, label))
-    if np.any(high > low):
+    if np.any(high > np.nan_to_num(low)):  # without a place it is at the bottom, 0
         shown.append(f'<path class="range" d="{area_path(x, low, high)}"/>')
         if range_label:
             legend.append(key("range", range_label))

@@ -57,12 +57,29 @@ def worst(findings: Sequence[Finding]) -> str:
 
 
 def in_words(
-    runs: Mapping[str, Run], findings: Mapping[str, Sequence[Finding]], style: Style
+    runs: Mapping[str, Run],
+    findings: Mapping[str, Sequence[Finding]],
+    style: Style,
+    title: str = "",
 ) -> str:
-    """Returns each run's verdict and under it its findings: the cause, what followed, what to do, where to read."""
+    """Returns each run's verdict and under it its findings: the cause, what followed, what to do, where to read.
+
+    Args:
+        runs: by name.
+        findings: by the run's name.
+        style: how the lines are laid out.
+        title: the name of the log directory, if it is to stand beside ".".
+    """
     return "\n".join(
-        line for name, found in findings.items() for line in _run_lines(runs[name], found, style)
+        line
+        for name, found in findings.items()
+        for line in _run_lines(runs[name], found, style, title)
     )
+
+
+def shown_name(run: Run, title: str) -> str:
+    """Returns the name of `run`; of the log directory itself, which is named ".", with `title` if there is one."""
+    return f"{title} (.)" if run.name == "." and title else run.name
 
 
 def document(
@@ -109,11 +126,12 @@ def _all(findings: Sequence[Finding]) -> Iterator[Finding]:
         yield from _all(finding.consequences)
 
 
-def _run_lines(run: Run, found: Sequence[Finding], style: Style) -> Iterator[str]:
+def _run_lines(run: Run, found: Sequence[Finding], style: Style, title: str) -> Iterator[str]:
+    name = printable(shown_name(run, title))
     yield from _lines(
         "",
-        f"{printable(run.name)}: {_painted(worst(found))} ({printable(run.optimizer)}, {len(run.layers)} layers, "
-        f"{counted_records(run)}, steps {run.first_step} to {run.steps[-1]})",
+        f"{name}: {_painted(worst(found))} ({printable(run.optimizer)}, {len(run.layers)} layers, "
+        f"{counted_records(run)}, steps {run.steps[0]} to {run.steps[-1]})",
         style,
     )
     for finding in found:

@@ -77,7 +77,8 @@ def _draw_curve(ax: "Axes", curve: Course, axis: Axis, color: Any, alpha: float)
         low, high = np.fmax(low, axis.low), np.where(high > 0, high, np.nan)
         mean = np.where(mean > 0, mean, np.nan)
     if np.any(high > low):
-        ax.fill_between(curve.steps, low, high, color=color, alpha=alpha, linewidth=0)
+        # its edge is all there is of a point between two gaps
+        ax.fill_between(curve.steps, low, high, color=color, alpha=alpha, linewidth=0.8)
     dot = "o" if len(curve.steps) == 1 else None
     ax.plot(curve.steps, mean, color=color, linewidth=1.4, marker=dot)
     for name, at in _placeless(curve, axis.log).items():

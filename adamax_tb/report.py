@@ -14,10 +14,10 @@ import numpy as np
 
 from adamax_tb import __version__
 from adamax_tb.axis import short
-from adamax_tb.check import when, worst
+from adamax_tb.check import shown_name, when, worst
 from adamax_tb.figure import Pin, text
 from adamax_tb.pictures import finding_pictures, loss_picture, map_picture
-from adamax_tb.rules import SEVERITIES, Finding, loss_course, notes
+from adamax_tb.rules import SEVERITIES, Finding, evidence_words, loss_course, notes
 from adamax_tb.rules.story import Numbered, numbered
 from adamax_tb.schema import Run
 
@@ -43,7 +43,7 @@ def html_chunks(
     """
     yield _head(title, made, runs, findings, errors).encode()
     for i, (name, run) in enumerate(runs.items(), start=1):
-        yield _run(i, run, findings[name]).encode()
+        yield _run(i, run, findings[name], title).encode()
     yield f"<footer>Made by adamax-tb {__version__}.</footer>\n</main>\n</body>\n</html>\n".encode()
 
 
@@ -55,7 +55,9 @@ def _head(
     errors: Mapping[str, str],
 ) -> str:
     style = resources.files("adamax_tb").joinpath("report.css").read_text("utf-8")
-    rows = "".join(_row(i, run, findings[run.name]) for i, run in enumerate(runs.values(), start=1))
+    rows = "".join(
+        _row(i, run, findings[run.name], title) for i, run in enumerate(runs.values(), start=1)
+    )
     unread = "".join(f'<p class="unread">{text(error)}</p>' for error in errors.values())
     heads = "".join(f'<th scope="col">{head}</th>' for head in _COLUMNS)
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -104,13 +106,13 @@ def _many(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
-def _row(number: int, run: Run, found: Sequence[Finding]) -> str:
+def _row(number: int, run: Run, found: Sequence[Finding], title: str) -> str:
     course, rates = loss_course(run), run.step_stat("learning_rate")
     rates = rates[~np.isnan(rates)]
     verdict = worst(found)
     first = found[0] if found else None
     cells = (
-        f'<a href="#run-{number}">{named(run.name)}</a>',
+        f'<a href="#run-{number}">{named(shown_name(run, title))}</a>',
         f'<span class="badge {verdict}">{verdict}</span>',
         text(first.rule) if first else "–",
         _layer(first) if first else "–",
@@ -146,7 +148,7 @@ def named(name: str) -> str:
     return f"<bdi>{breakable}</bdi>"
 
 
-def _run(number: int, run: Run, found: Sequence[Finding]) -> str:
+def _run(number: int, run: Run, found: Sequence[Finding], title: str) -> str:
     all_found = [*numbered(found)]
     pins = {n: _pin(run, n, finding) for n, finding in all_found[: 3 * CHARTED]}
     causes = [pin for n, pin in pins.items() if "." not in n]
@@ -165,9 +167,9 @@ def _run(number: int, run: Run, found: Sequence[Finding]) -> str:
     said = "".join(f'<p class="note">{text(note)}</p>' for note in notes(run))
     verdict = worst(found)
     return f"""<section class="run" id="run-{number}">
-<h2>{named(run.name)} <span class="badge {verdict}">{verdict}</span></h2>
+<h2>{named(shown_name(run, title))} <span class="badge {verdict}">{verdict}</span></h2>
 <p class="about">{text(run.optimizer)}, {_many(len(run.layers), "layer")}, {_many(run.record_count, "record")}, \
-steps {run.first_step:,} to {run.steps[-1]:,}{_hyperparameters(run)}</p>
+steps {run.steps[0]:,} to {run.steps[-1]:,}{_hyperparameters(run)}</p>
 {said}{story or '<p class="fine">No rule found anything.</p>'}{more}
 <div class="overview">
 {loss_picture(run, causes)}{map_picture(run, [*pins.values()])}</div>
@@ -228,7 +230,7 @@ def _finding(
 
 def _evidence(finding: Finding) -> str:
     numbers = "".join(
-        f"<div><dt>{text(name.replace('_', ' '))}</dt><dd>{short(value)}</dd></div>"
+        f"<div><dt>{text(evidence_words(name))}</dt><dd>{short(value)}</dd></div>"
         for name, value in finding.evidence.items()
     )
     return f'<dl class="evidence">{numbers}</dl>' if numbers else ""

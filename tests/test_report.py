@@ -192,6 +192,22 @@ def test_an_area_goes_there_above_and_back_below():
     )
 
 
+def test_peaks_between_records_that_are_all_0_are_drawn(tmp_path):
+    """Units die while the gradient explodes: what is recorded is 0, the spikes are in between."""
+    peaks = np.zeros((60, 4), np.float32)
+    peaks[[10, 11, 12, 30], 0] = 1e7, 1e3, 1, 1e5
+    stats = {"gradient_norm": np.zeros((60, 4), np.float32), "gradient_norm_peak": peaks}
+    write_run(tmp_path / "a", range(10, 601, 10), stats)
+    one = finding("exploding-gradient", "dense_1/kernel", first=110)
+    run = read_runs(tmp_path)["a"]
+    chart = Page(next(pictures.finding_pictures(run, one, Pin("1", "critical", 110))))
+    assert "up to the largest between two records" in chart.text
+    (area,) = [path for path in chart.all("d") if "Z" in path]
+    several, alone = re.findall(r"M(\d+) (\d+)L[^M]* 2000Z", area)
+    assert (int(several[0]), int(alone[0])) == (round(10 / 59 * 2000), round(30 / 59 * 2000))
+    assert int(several[1]) < int(alone[1]) < 1000
+
+
 @given(st.integers(1, 5000), st.integers(1, 40), st.integers(0, 10**6), st.booleans())
 @example(1, 1, 0, False)
 @example(401, 40, 400, True)
@@ -369,7 +385,7 @@ def test_the_report_tells_the_story_of_each_finding(run):
             "What happened.",
             "What to do: What to change.",
             "More: Kingma and Ba 2015 (https://arxiv.org/abs/1412.6980).",
-            "growth∞",
+            "growth factor∞",
             "What followed from it:",
             "1.1 critical nonfinite in dense_2/bias, since step 20",
         )
@@ -510,6 +526,15 @@ def test_the_command_writes_report_html_where_it_stands(tmp_path):
     done = adamax_tb("report", "runs", "--run", "b", "-o", tmp_path / "b.html", cwd=tmp_path)
     assert done.returncode == 0
     assert "1 run: 1 healthy." in Page((tmp_path / "b.html").read_text("utf-8")).text
+
+
+def test_a_log_directory_that_is_a_run_is_shown_by_its_name(tmp_path):
+    write_run(tmp_path / "first", range(1, 41))
+    path = tmp_path / "first.html"
+    assert adamax_tb("report", tmp_path / "first", "-o", path).returncode == 0
+    page = Page(path.read_text("utf-8"))
+    assert page.text.count("first (.)") == 2  # in the table and above its section
+    assert "Optimizer health: first 1 run" in page.text
 
 
 def test_a_run_that_cannot_be_read_is_told_and_the_others_are_written(tmp_path):

@@ -1,11 +1,12 @@
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from synthetic import ADAM, write_run
 
-from adamax_tb import diagnose, read_runs, schema
+from adamax_tb import diagnose, read_runs, rules, schema
 from adamax_tb.rules import finding_json, loss_course, notes, verdict
 
 STEPS = list(range(1, 101))
@@ -768,3 +769,11 @@ def test_records_that_were_thinned_are_noted(tmp_path):
             {name: run.step_stat(name) for name in schema.STEP_STATS}, thinned=thinned
         )
         assert notes(dataclasses.replace(run, _step_stats=stats)) == [note]
+
+
+def test_what_a_finding_rests_on_has_the_words_of_the_panel():
+    words = json.loads(Path(rules.__file__).with_name("evidence.json").read_text("utf-8"))
+    sources = "".join(path.read_text("utf-8") for path in Path(rules.__file__).parent.glob("*.py"))
+    assert [name for name in words if f'"{name}"' not in sources] == []  # there are no others
+    assert rules.evidence_words("nonfinite") == "entries not finite"
+    assert rules.evidence_words("learning_rate") == "learning rate"

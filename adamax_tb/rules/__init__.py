@@ -7,7 +7,14 @@ decides the severity.
 
 from adamax_tb.rules.course import LossCourse, loss_course, loss_ends
 from adamax_tb.rules.diagnosis import RULE_NAMES, RULES, diagnose, judged, notes
-from adamax_tb.rules.finding import SEVERITIES, Finding, Severity, finding_json, verdict
+from adamax_tb.rules.finding import (
+    SEVERITIES,
+    Finding,
+    Severity,
+    evidence_words,
+    finding_json,
+    verdict,
+)
 from adamax_tb.rules.gradients import HISTORY
 from adamax_tb.rules.wording import counted_records
 
@@ -21,6 +28,7 @@ __all__ = [
     "Severity",
     "counted_records",
     "diagnose",
+    "evidence_words",
     "finding_json",
     "judged",
     "loss_course",

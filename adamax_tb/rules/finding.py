@@ -1,8 +1,11 @@
 """`Finding`: what a rule says of a run."""
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from importlib import resources
 from typing import Any, Literal
 
 from adamax_tb.schema import json_number
@@ -40,6 +43,18 @@ class Finding:
     suggestion: str
     reference: str = ""
     consequences: "tuple[Finding, ...]" = ()
+
+
+def evidence_words(name: str) -> str:
+    """Returns what a number of `Finding.evidence` is called; the panel has the same words."""
+    return _evidence_words().get(name, name.replace("_", " "))
+
+
+@cache
+def _evidence_words() -> dict[str, str]:
+    text = resources.files("adamax_tb.rules").joinpath("evidence.json").read_text("utf-8")
+    words: dict[str, str] = json.loads(text)
+    return words
 
 
 def verdict(findings: list[Finding]) -> str:

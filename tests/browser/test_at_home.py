@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from panel import Panel
 from synthetic import write_run
+from views import address_holds
 
 HASH = "p.optimizer_health."
 
@@ -87,7 +88,33 @@ def test_the_link_to_a_view_is_copied(chromium, demo_address):
     panel.frame.get_by_text("Copied", exact=True).wait_for()
     copied = panel.page.evaluate("navigator.clipboard.readText()")
     assert f"{HASH}run=healthy" in copied
-    panel.page.wait_for_url(copied)  # the address follows
+    address_holds(panel, "run", "healthy")  # it follows
+    assert HASH + "runs=" not in panel.page.url
+    context.close()
+
+
+def test_a_link_to_what_nobody_chose_shows_the_same_run_when_there_is_a_worse_one(
+    chromium, serve, tmp_path
+):
+    write_run(tmp_path / "first", range(1, 41))
+    address = serve(tmp_path, "--reload_interval=1")
+    context = chromium.new_context()
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+    panel = Panel(context, address).wait()
+    panel.frame.get_by_role("button", name="Copy link to this view").click()
+    panel.frame.get_by_text("Copied", exact=True).wait_for()
+    copied = panel.page.evaluate("navigator.clipboard.readText()")
+    assert HASH not in panel.page.url
+    norms = np.full((40, 4), np.nan, np.float32)
+    bad = {"gradient_norm": norms, "nonfinite": np.ones_like(norms)}
+    write_run(tmp_path / "a worse one", range(1, 41), bad)
+    panel.row("a worse one").wait_for(timeout=20_000)
+    other = Panel(context, address, view=copied.split("optimizer_health", 1)[1]).wait()
+    other.drawn(run="first")
+    assert view_of(other)[1]["curves"] == ["first"]
+    usual = Panel(context, address).wait()
+    usual.drawn(run="a worse one")
+    assert panel.complaints + other.complaints + usual.complaints == []
     context.close()
 
 

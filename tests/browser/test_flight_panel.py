@@ -23,7 +23,7 @@ def crashed(tmp_path_factory, serve_all):
 def test_the_flight_record_of_a_crash_is_shown(chromium, crashed, width):
     panel = Panel(chromium, crashed, width=width, height=2000).wait()
     flight = panel.frame.locator("[data-testid=flight]")
-    sentence = "The last 128 updates up to a gradient that is not finite, steps 273–400"
+    sentence = "The last 128 updates until a gradient that is not finite was noticed, steps 273–400"
     assert sentence in flight.inner_text()
     assert "fine:" not in flight.inner_text()
     layer = panel.frame.locator("article.finding").first.get_attribute("data-layer")

@@ -99,6 +99,8 @@ def choose(panel, run):
 
 def shown(name):
     """The name as the panel has it, but for the marks around what is written from the right."""
+    if name.isspace() and name.isprintable():
+        return "(blank)"
     short = name if len(name) <= 200 else f"{name[:79]}…{name[-120:]}"
     return printable(short)
 
@@ -112,10 +114,10 @@ def test_every_run_is_in_the_table_under_its_name(panel):
     assert sorted(map(words, names)) == sorted(
         map(shown, ["all", *(DIRECTORIES[kind] for kind in KINDS)])
     )
-    titles = panel.frame.locator("tr[data-run] th label").all()
-    assert sorted(words(title.get_attribute("title").replace("\n", "\\n")) for title in titles) == (
-        sorted(map(words, names))
-    )
+    labels = panel.frame.locator("tr[data-run] th label").all()
+    titles = [words(label.get_attribute("title").replace("\n", "\\n")) for label in labels]
+    assert r"(blank): \x20" in titles
+    assert sorted(title.removesuffix(r": \x20") for title in titles) == sorted(map(words, names))
     optimizers = panel.frame.locator("tr[data-run] .settings-words strong").all_text_contents()
     assert {shown(NAMES[kind]) for kind in KINDS if kind in NAMES} <= {*map(words, optimizers)}
 
@@ -124,7 +126,7 @@ def test_every_layer_can_be_chosen_by_its_name(panel):
     choose(panel, "all")
     options = panel.frame.locator("#layer option").all_text_contents()
     assert [*map(words, options[1:])] == [*map(shown, LAYERS.values())]
-    for kind in ("script", "lines", "override", "Arabic", "NUL", "long"):
+    for kind in ("script", "lines", "override", "Arabic", "NUL", "long", "space"):
         panel.frame.locator("#layer").select_option(index=1 + [*LAYERS].index(kind))
         heading = panel.frame.locator("[data-testid=curves] h2 code")
         for _ in range(100):
@@ -144,6 +146,15 @@ def assert_fits(panel):
     panel.page.wait_for_timeout(100)
     assert panel.page.frames[1].evaluate(SIDEWAYS) == 0
     panel.page.set_viewport_size(wide)
+
+
+def test_a_run_that_is_called_by_a_space_is_said_to_be_blank_wherever_it_is_named(panel):
+    choose(panel, DIRECTORIES["space"])
+    for place in (".run-bar .which", ".timeline-run", "[data-testid=steps] ul.marks"):
+        assert "(blank)" in panel.frame.locator(place).first.inner_text()
+    panel.frame.get_by_label("Show (blank) in the curves").wait_for()
+    loss = panel.frame.locator("[data-testid=steps] figure[data-statistic=loss] [role=img]")
+    assert "; (blank) " in loss.get_attribute("aria-label")
 
 
 def test_a_finding_quotes_the_layer_and_no_more(panel):

@@ -115,7 +115,7 @@ def test_a_zoom_is_drawn_at_once_and_again_when_its_details_are_there(chromium, 
     assert np.mean(coarse) == pytest.approx(where, abs=0.03)
     assert np.ptp(coarse) > 0.02
     panel.page.wait_for_timeout(500)
-    assert len(held) == 3  # heat map, loss and learning rate
+    assert len(held) == 4  # heat map, loss, its peaks and learning rate
     for request in held:
         request.continue_()
     panel.drawn(per=0)
@@ -222,7 +222,7 @@ def test_a_run_in_training_grows_by_itself_and_stays_where_it_is_looked_at(
     assert panel.heatmap.get_attribute("data-layer") == "block_200/kernel"
     assert rows_box.evaluate("map => map.scrollTop") == 150
     tables = [url for url in asked if "/statistic?" in url or "/layer?" in url]
-    assert len(tables) == 4  # heat map, loss, learning rate and the layer's curves
+    assert len(tables) == 5  # heat map, loss, its peaks, learning rate and the layer's curves
     assert all("first=" in url and "per=" in url for url in tables), tables
     assert all("pixels=" not in url for url in tables), tables
     runs = [url for url in asked if "/runs?" in url]

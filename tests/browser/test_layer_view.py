@@ -69,7 +69,11 @@ def write_odd_runs(logdir):
     peaks = np.ones((100, 4), np.float32)
     peaks[50, 0] = 1e4  # one update between steps 500 and 510
     peaks[75, 1] = np.inf
-    write_run(logdir / "x spike", np.arange(10, 1001, 10), {"gradient_norm_peak": peaks})
+    losses = {"loss_peak": np.where(np.arange(100) == 50, 1e20, 30.0)}
+    spiky = np.arange(10, 1001, 10)
+    write_run(
+        logdir / "x spike", spiky, {"gradient_norm_peak": peaks}, spiky / 50 + 1, step_stats=losses
+    )
     falling = (19.5 - np.arange(40)) / 20
     falling[-1] = -1
     rates = {"learning_rate": np.geomspace(1, 1e-3, 40)}
@@ -666,6 +670,26 @@ def test_a_spike_between_two_records_stands_out_of_the_gradients_curve(view):
     text.wait_for(timeout=10_000)
 
 
+def test_a_loss_between_two_records_stands_out_of_the_losss_curve_and_of_the_timeline(view):
+    panel = view(["dense_1/kernel"], ["x spike"])
+    loss = panel.frame.locator("[data-testid=steps] figure[data-statistic=loss]")
+    assert "largest of all steps since the record before" in loss.inner_text()
+    label = loss.locator("[role=img]").get_attribute("aria-label")
+    assert label.endswith("highest 1e+20")
+    hover(loss, 500 / 990)
+    assert readout(loss) == ("step 510", {"x spike": "11.2 (to 1e+20)"})
+    timeline = panel.frame.locator(".timeline canvas").get_attribute("aria-label")
+    assert timeline == "Loss of x spike: from 1.2 to 21, highest 1e+20"
+
+
+def test_a_layer_that_many_runs_lack_is_told_in_one_line(view):
+    lacking = ["y adagrad", "y sgd", "y negative", "x spike", "x large", "x small"]
+    panel = view([KERNEL], ["clipped", *lacking, "plain"])
+    text = panel.frame.locator("[data-testid=curves]").inner_text()
+    (line,) = [line for line in text.splitlines() if line.startswith("No layer of this name")]
+    assert line.endswith("and 2 more.")
+
+
 def test_only_charts_that_a_shown_run_has_numbers_for_are_there(view):
     panel = view(["dense_1/kernel"], ["y adagrad", "y sgd"])
     both = [figure.get_attribute("data-statistic") for figure in charts(panel).all()]
@@ -677,7 +701,7 @@ def test_only_charts_that_a_shown_run_has_numbers_for_are_there(view):
         "descent_share",
     ]
     accumulator = chart(panel, "accumulator_mean")
-    assert "y sgd does not record this (SGD)" in accumulator.inner_text()
+    assert "Not recorded: y sgd (SGD)" in accumulator.inner_text()
     assert "smallest entry to the largest" in accumulator.inner_text()
     panel.frame.get_by_label("Show y adagrad in the curves").uncheck()
     accumulator.wait_for(state="detached")

@@ -25,6 +25,8 @@ export interface Reference {
   words: string;
 }
 
+/** What the band above a line is whose peaks between two records are recorded, too. */
+export const PEAK_BAND = 'Band: up to the largest of all steps since the record before';
 const RANGE = 'Band: from the smallest entry to the largest';
 
 const LAYER_CHARTS: readonly LayerChart[] = [
@@ -32,7 +34,7 @@ const LAYER_CHARTS: readonly LayerChart[] = [
     name: 'gradient_norm',
     low: null,
     high: 'gradient_norm_peak',
-    band: 'Band: up to the largest of all steps since the record before',
+    band: PEAK_BAND,
     also: {name: 'clipped_gradient_norm', words: 'after clipping'},
   },
   {name: 'm_rms', low: null, high: null},

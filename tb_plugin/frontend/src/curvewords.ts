@@ -2,6 +2,7 @@
 
 import {middleAt, pointAt, type Curve, type Gap, type Span} from './curves.ts';
 import {counted, formatNumber, formatStep, stepWords} from './format.ts';
+import {named} from './plain.ts';
 
 const GAP_WORDS: Record<Gap, string> = {
   nan: 'NaN',
@@ -15,15 +16,16 @@ const GAP_WORDS: Record<Gap, string> = {
 function namesOf(curves: readonly Curve[]): string {
   const [{label, run}] = curves;
   const layers = new Set(curves.map(({source}) => source.layer)).size;
-  return layers === 1 ? label : `${run}, ${layers} layers`;
+  return layers === 1 ? label : `${named(run)}, ${layers} layers`;
 }
 
 /** `NaN at steps 380–400`, for the lines that stop being numbers. */
 export function spanWords({spans}: Curve): string | null {
   if (spans.length === 0) return null;
   const told = spans.slice(0, 2).map(gapWords);
-  const more = spans.length > told.length ? `, and ${spans.length - told.length} more` : '';
-  return `${told.join(', ')}${more}`;
+  const more = spans.length - told.length;
+  const rest = more > 0 ? [`and ${counted(more, 'more stretch', 'more stretches')}`] : [];
+  return [...told, ...rest].join(', ');
 }
 
 /** `NaN at steps 380–400` */

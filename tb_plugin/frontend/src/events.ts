@@ -3,6 +3,7 @@
 import type {Finding, Severity} from './api.ts';
 import {counted, formatStep} from './format.ts';
 import type {Layout} from './layout.ts';
+import {named} from './plain.ts';
 
 /** The steps after `low` up to `high` across `width` CSS pixels. */
 export type Span = Pick<Layout, 'low' | 'high' | 'width'>;
@@ -164,7 +165,7 @@ function linesOf({findings, restarts}: EventMark): string[] {
 function toldWords({finding, cause}: Told): string {
   const {severity, rule, layer, firstStep} = finding;
   // A title has a line for each event: a name must not look like another one.
-  const where = layer === null ? '' : ` in ${layer.replaceAll('\n', '\\n')}`;
+  const where = layer === null ? '' : ` in ${named(layer).replaceAll('\n', '\\n')}`;
   const after = cause === null ? '' : `, after ${cause.rule}`;
   return `${severity}: ${rule}${where} since step ${formatStep(firstStep)}${after}`;
 }

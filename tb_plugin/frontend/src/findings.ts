@@ -2,6 +2,7 @@
 
 import type {Finding, Overview, Run, Verdict} from './api.ts';
 import {counted, formatNumber, formatPercent, formatStep} from './format.ts';
+import {named} from './plain.ts';
 
 /** What nothing is said of is taken for healthy. */
 export const RANKS: Readonly<Record<Verdict, number>> = {
@@ -122,7 +123,7 @@ export function circumstances(run: Run): string[] {
 
 /** `Then, since step 81: nonfinite in dense_1/kernel`. */
 export function consequenceWords({rule, layer, firstStep}: Finding): string {
-  const where = layer === null ? '' : ` in ${layer}`;
+  const where = layer === null ? '' : ` in ${named(layer)}`;
   return `Then, since step ${formatStep(firstStep)}: ${rule}${where}`;
 }
 
@@ -142,7 +143,7 @@ export function stretches(text: string): Stretch[] {
 
 /** `in dense_1/kernel since step 40 (until 400)`. */
 export function place({layer, firstStep, lastStep}: Finding): string {
-  const where = layer === null ? 'the whole run' : layer;
+  const where = layer === null ? 'the whole run' : named(layer);
   const until =
     lastStep > firstStep
       ? `since step ${formatStep(firstStep)} (until ${formatStep(lastStep)})`

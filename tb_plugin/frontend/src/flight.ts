@@ -2,6 +2,7 @@
 
 import type {Finding, Flight, Run, Severity} from './api.ts';
 import {counted, formatStep} from './format.ts';
+import {named} from './plain.ts';
 import {hasLayer} from './selection.ts';
 
 /** A step with a line of its own in a chart. */
@@ -14,22 +15,32 @@ export interface Mark {
 /** The same list wherever there is none, so that nothing is drawn again. */
 export const NO_MARKS: readonly Mark[] = [];
 
+/** What was written out reaches until somebody looked and noticed, some updates after what is wrong. */
 const REASONS: Readonly<Record<string, string>> = {
-  'nonfinite gradient': 'up to a gradient that is not finite',
-  'nonfinite loss': 'up to a loss that is not finite',
-  'critical finding': 'up to a critical finding',
+  'nonfinite gradient': 'until a gradient that is not finite was noticed',
+  'nonfinite loss': 'until a loss that is not finite was noticed',
+  'critical finding': 'until a critical finding was noticed',
   exception: 'before an exception',
   interrupt: 'before an interrupt',
   termination: 'before the process was ended from outside',
 };
 
-/** `The last 128 updates up to a critical finding, steps 273–400, every single one.` */
+/** So many updates before a fault are kept, and all from there on: `FLIGHT_STEPS` of adamax_tb/sentinel.py. */
+const KEPT = 128;
+const JOINED =
+  `Before each fault ${KEPT} are kept, and those after it until it is noticed; ` +
+  'records that overlap are joined.';
+
+/** `The last 128 updates until a critical finding was noticed, steps 273–400, every single one.` */
 export function flightSentence({firstStep, lastStep, updates, reason}: Flight): string {
   const why = REASONS[reason] ?? `(${reason})`;
   const [first, last] = [formatStep(firstStep), formatStep(lastStep)];
   if (updates === 1) return `The last update ${why}, step ${last}.`;
   if (updates === lastStep - firstStep + 1)
-    return `The last ${counted(updates, 'update')} ${why}, steps ${first}–${last}, every single one.`;
+    return (
+      `The last ${counted(updates, 'update')} ${why}, steps ${first}–${last}, every single one.` +
+      (updates > KEPT ? ` ${JOINED}` : '')
+    );
   return (
     `${counted(updates, 'update')} in several stretches between steps ${first} and ${last}, ` +
     `the last stretch ${why}, every single one.`
@@ -82,13 +93,13 @@ function marksOf(run: Run, findings: readonly Finding[]): Mark[] {
   return firsts.map(first => ({
     step: first.firstStep,
     severity: first.severity,
-    words: `${run.name}: ${first.rule} ${place(first, alike(first).length - 1)}`,
+    words: `${named(run.name)}: ${first.rule} ${place(first, alike(first).length - 1)}`,
   }));
 }
 
 /** `in dense/kernel and 3 other layers at step 400`. */
 function place({layer, firstStep}: Finding, others: number): string {
   const more = others > 0 ? ` and ${counted(others, 'other layer')}` : '';
-  const where = layer === null ? '' : `in ${layer}${more} `;
+  const where = layer === null ? '' : `in ${named(layer)}${more} `;
   return `${where}at step ${formatStep(firstStep)}`;
 }

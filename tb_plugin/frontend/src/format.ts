@@ -1,6 +1,6 @@
 /** Numbers and names as people read them. */
 
-/** At most four significant digits: `0.01235`, `1.2e-7`, `12,345`, `NaN`, `∞`. */
+/** At most four significant digits: `0.01235`, `1.2e-07` as findings have it, `12,345`, `NaN`, `∞`. */
 export function formatNumber(value: number): string {
   if (Number.isNaN(value)) return 'NaN';
   if (!Number.isFinite(value)) return value > 0 ? '∞' : '−∞';
@@ -19,7 +19,8 @@ function shortest(value: number, digits: number): string {
   const rounded = Number(value.toPrecision(digits));
   if (size >= 1000 && size < 1e6)
     return rounded.toLocaleString('en-US', {maximumFractionDigits: digits});
-  return size >= 1e-3 && size < 1000 ? String(rounded) : rounded.toExponential().replace('+', '');
+  if (size >= 1e-4 && size < 1000) return String(rounded);
+  return rounded.toExponential().replace(/(?<=e[+-])(?=\d$)/, '0');
 }
 
 /** A part of a whole as `1.3 %`, to two digits; `under 0.1 %` below that. */
@@ -53,6 +54,16 @@ export function stepWords(first: number, last: number): string {
 
 export function counted(count: number, noun: string, nouns = `${noun}s`): string {
   return `${formatStep(count)} ${count === 1 ? noun : nouns}`;
+}
+
+/** So many entries of a list are told; of one more there is nothing to be saved. */
+const MOST_LISTED = 4;
+
+/** `a, b, c, d and 3 more` */
+export function listed(entries: readonly string[]): string {
+  const more = entries.length - MOST_LISTED;
+  if (more <= 1) return entries.join(', ');
+  return `${entries.slice(0, MOST_LISTED).join(', ')} and ${counted(more, 'more', 'more')}`;
 }
 
 /** `gradient_norm` → `gradient norm`. */

@@ -6,9 +6,12 @@ import {curveOf, type Curve, type Look, type Shown} from './curves.ts';
 import {depthColors, layerColors, type Hues} from './hues.ts';
 import {errorOf, tableOf, wholeOf} from './levels.ts';
 import {LOSS_COLUMN} from './flight.ts';
+import {named} from './plain.ts';
 import {drawnLayers, hasLayer, runColors, scaleOf, selectedRun, shownRuns} from './selection.ts';
 import {smoothedCurve} from './smoothing.ts';
+import {lossPeakUrl} from './sources.ts';
 import type {State} from './state.ts';
+import {besidePeaks} from './table.ts';
 
 /** The table of a run or of a layer, as fine as it is there for the zoom, and the whole of it; null until they are there. */
 export interface Line extends Look {
@@ -55,7 +58,7 @@ export function linesOf(state: State, urlOf: (run: Run) => string): Line[] {
 /** A line of a run that no other is drawn with. */
 function lineOf(state: State, run: Run, url: string): Line {
   const color = runColors(state).get(run.name) ?? '';
-  const look = {label: run.name, color, dash: SOLID, width: WIDTHS.other};
+  const look = {label: named(run.name), color, dash: SOLID, width: WIDTHS.other};
   return {run, layer: null, ...look, ...tablesOf(state, url)};
 }
 
@@ -67,6 +70,40 @@ export function flightLine(state: State): Line | null {
   // While a reload is on its way the run may have layers that its older table has not.
   const table = line.table?.columns === run.layers.length + 1 ? line.table : null;
   return {...line, table, whole: table};
+}
+
+/** What the table of a line of the loss has, beside each other. */
+export const LOSS_COLUMNS: readonly string[] = [LOSS_COLUMN, 'loss_peak'];
+
+/** The lines of the shown runs' losses, with the largest loss since the record before beside each. */
+export function lossLines(state: State): Line[] {
+  return linesOf(state, ({name}) => statisticUrl(name, LOSS_COLUMN)).map(line => {
+    const peaks = tablesOf(state, lossPeakUrl(line.run));
+    return {
+      ...line,
+      table: withPeaks(line.table, peaks.table),
+      whole: withPeaks(line.whole, peaks.whole),
+      error: line.error ?? peaks.error,
+    };
+  });
+}
+
+/** The whole loss of a run as `lossLines` has it; null until it is there. */
+export function wholeLoss({tables}: Pick<State, 'tables'>, run: Run): Table | null {
+  const loss = wholeOf(tables.get(statisticUrl(run.name, LOSS_COLUMN)));
+  return withPeaks(loss, wholeOf(tables.get(lossPeakUrl(run))));
+}
+
+/** What was joined last with each loss: the same object while both tables are, so that nothing is drawn again. */
+const peaked = new WeakMap<Table, {peaks: Table | null; table: Table}>();
+
+function withPeaks(loss: Table | null, peaks: Table | null): Table | null {
+  if (loss === null) return null;
+  const held = peaked.get(loss);
+  if (held?.peaks === peaks) return held.table;
+  const table = besidePeaks(loss, peaks);
+  peaked.set(loss, {peaks, table});
+  return table;
 }
 
 /** The scale of the loss's charts: the user's, else one on which every loss of these has a place. */
@@ -135,7 +172,7 @@ export function layerLines(state: State, hues?: Hues): Line[] {
   return pairs.map(({run, layer, dash, color}) => ({
     run,
     layer,
-    label: several ? labelOf(run, layer, runs.length) : run.name,
+    label: several ? labelOf(run, layer, runs.length) : named(run.name),
     color: layers.get(layer) ?? color,
     dash,
     width: widthOf(run, state, widths),
@@ -145,7 +182,7 @@ export function layerLines(state: State, hues?: Hues): Line[] {
 
 /** `run · layer`, wherever both matter. */
 function labelOf({name}: Run, layer: string, runs: number): string {
-  return runs > 1 ? `${name} · ${layer}` : layer;
+  return runs > 1 ? `${named(name)} · ${named(layer)}` : named(layer);
 }
 
 /** A chart's curves, and the same over the whole runs. */

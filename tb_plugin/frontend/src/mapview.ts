@@ -20,6 +20,7 @@ import {
 } from './layout.ts';
 import type {MapPicture} from './mapPicture.ts';
 import {DIVERGING, MARKS, parseHex, pixel, VIRIDIS, type Special} from './palette.ts';
+import {named} from './plain.ts';
 import {codesOf, paint, spikeCodesOf, stretchesOf, type Scheme} from './raster.ts';
 import {positions, valueTicks, type Domain} from './scale.ts';
 import {SPIKE, type Spikes} from './spikes.ts';
@@ -74,7 +75,8 @@ export function mapPicture(view: MapView, raster: string): MapPicture {
   const layout = layoutOf(view);
   const {width: mapWidth, rows, rowHeight} = layout;
   const {page, text, muted, grid} = colors;
-  const against = other === null ? `of ${run.name}` : `of ${run.name} against ${other.name}`;
+  const of = `of ${named(run.name)}`;
+  const against = other === null ? of : `${of} against ${named(other.name)}`;
   const when = stepWords(window.firstStep, window.lastStep);
   const shown = other === null ? [run.name] : [run.name, other.name];
   return {
@@ -152,7 +154,7 @@ function rampOf({domain, scale, run, other, fitted}: MapView): MapPicture['ramp'
     at: nth / 2,
     label,
   }));
-  const words = `in ${run.name} than in ${other.name}${fitted ? `, ${FITTED}` : ''}`;
+  const words = `in ${named(run.name)} than in ${named(other.name)}${fitted ? `, ${FITTED}` : ''}`;
   return {stops: DIVERGING, ticks, words};
 }
 

@@ -20,6 +20,24 @@ const [ISOLATE, END] = ['\u2068', '\u2069'];
 /** A word of more letters is shortened, or it would take the whole page: there are names of a megabyte. */
 const LONGEST = 200;
 
+/** Spaces, and characters without a picture that are no control or format characters: plain words have them as they are. */
+const BLANK = /^[\p{Z}\p{Default_Ignorable_Code_Point}\u2800]+$/u;
+const BLANK_WORD = '(blank)';
+
+/** A name within a sentence: itself, or what says that there is nothing to be seen of it. */
+export function named(name: string): string {
+  return isBlank(name) ? BLANK_WORD : name;
+}
+
+function isBlank(words: string): boolean {
+  return BLANK.test(words) && BLANK.test(plain(words));
+}
+
+/** `(blank): \x20\u3164` */
+function blankTitle(name: string): string {
+  return `${BLANK_WORD}: ${[...name].map(writtenOut).join('')}`;
+}
+
 /** The words with what is not to be seen written out, as `\x1b`, and what is written from the right kept together. */
 export function plain(words: string): string {
   const short = words.length > LONGEST ? words.replace(LONG_WORD, word => elide(word, LONGEST)) : words;
@@ -51,15 +69,32 @@ function isolated(words: string): string {
 /** The attributes that are shown, or said; a title may have lines. */
 const SHOWN = ['title', 'aria-label', 'aria-valuetext', 'label'];
 
-/** From now on all words of the page are plain. Call it once, before anything is drawn. */
+/**
+ * From now on all words of the page are plain, and an element with a blank name in it, and nothing else, says so. Call it
+ * once, before anything is drawn.
+ */
 export function showPlainly(): void {
   const before = options.vnode;
   options.vnode = vnode => {
     before?.(vnode);
     const node: {type: unknown; props: unknown} = vnode;
     if (typeof node.props === 'string') node.props = plain(node.props);
-    else if (typeof node.type === 'string') attributesPlain(vnode.props);
+    else if (typeof node.type === 'string') {
+      blankNamed(vnode.props);
+      attributesPlain(vnode.props);
+    }
   };
+}
+
+function blankNamed(properties: Record<string, unknown>): void {
+  const {children, title} = properties;
+  if (typeof children === 'string' && isBlank(children)) {
+    properties.children = BLANK_WORD;
+    properties.title ??= blankTitle(children);
+  }
+  if (typeof title === 'string' && isBlank(title)) properties.title = blankTitle(title);
+  if (typeof properties['aria-label'] === 'string')
+    properties['aria-label'] = named(properties['aria-label']);
 }
 
 function attributesPlain(attributes: Record<string, unknown>): void {

@@ -2,6 +2,7 @@
 
 import {MARK, type Scale, type Table} from './api.ts';
 import {counted, formatNumber, stepWords} from './format.ts';
+import {named} from './plain.ts';
 import {positions, valueTicks, type Domain} from './scale.ts';
 import {hasNumber, marksAt, rowOf} from './table.ts';
 
@@ -184,7 +185,7 @@ export function profileWords(
   const ends = [...new Set([through[0], through[through.length - 1]])].filter(
     row => row !== undefined,
   );
-  const values = ends.map(row => `${formatNumber(short(high[row]))} in ${rows[row].name}`);
+  const values = ends.map(row => `${formatNumber(short(high[row]))} in ${named(rows[row].name)}`);
   const trend = ends.length < 2 ? [] : [trendWords(high[ends[0]], high[ends[1]], scale)];
   const sides = SIDE_WORDS.flatMap(([side, word]) => {
     const count = rows.filter((_, row) => sideOf(profile, row, scale) === side).length;

@@ -5,6 +5,7 @@ import type {ChartColors} from './chartpicture.ts';
 import {counted, elide, formatNumber, stepWords} from './format.ts';
 import {SMALL, type Tick} from './frame.ts';
 import type {ChartPicture, PictureLine, PictureStrip} from './pictures.ts';
+import {named} from './plain.ts';
 import {
   isPlaced,
   profileWords,
@@ -133,7 +134,7 @@ function stripsOf(
     const side = sideOf(profile, row, scale);
     if (side === null) return [];
     const edge = side === 'nan' || side === 'posinf' ? 'top' : 'bottom';
-    const told = `${run}: ${words.get(side)} in ${rows[row].name}`;
+    const told = `${named(run)}: ${words.get(side)} in ${named(rows[row].name)}`;
     return [{from: x[at], to: x[at], color, edge, nth, words: told}];
   });
 }
@@ -147,5 +148,5 @@ function sidesOf(
     const count = shown.filter(row => sideOf(profile, row, scale) === side).length;
     return count === 0 ? [] : [`${word} in ${counted(count, 'row')}`];
   });
-  return told.length === 0 ? [] : [`${run}: ${told.join(', ')}`];
+  return told.length === 0 ? [] : [`${named(run)}: ${told.join(', ')}`];
 }

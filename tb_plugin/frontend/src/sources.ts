@@ -33,6 +33,11 @@ export function peakUrl(run: Run, statistic: string): string | null {
   return recorded ? statisticUrl(run.name, PEAK) : null;
 }
 
+/** The address of the largest losses since the record before. */
+export function lossPeakUrl({name}: Run): string {
+  return statisticUrl(name, 'loss_peak');
+}
+
 function mapSources(run: Run, {statistic, pixels}: State): Source[] {
   if (!run.statistics.includes(statistic)) return [];
   const peak = peakUrl(run, statistic);
@@ -41,7 +46,9 @@ function mapSources(run: Run, {statistic, pixels}: State): Source[] {
 }
 
 function lossSources(run: Run): Source[] {
-  return run.lastLoss === null ? [] : [source(run, statisticUrl(run.name, 'loss'), CURVE_PIXELS)];
+  if (run.lastLoss === null) return [];
+  const urls = [statisticUrl(run.name, 'loss'), lossPeakUrl(run)];
+  return urls.map(url => source(run, url, CURVE_PIXELS));
 }
 
 function curveSources(run: Run, layers: readonly string[]): Source[] {

@@ -1,6 +1,6 @@
 /** SVG as text: elements, escaping, paths, and how wide words are. It knows no chart and needs no page. Pure. */
 
-import {plain} from './plain.ts';
+import {named, plain} from './plain.ts';
 
 /** What is undefined is left out; numbers are rounded. */
 export type Attributes = Readonly<Record<string, string | number | undefined>>;
@@ -28,7 +28,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** Words as XML 1.0 can hold them: plain ones have no character that it forbids, even escaped. */
 export function escaped(text: string): string {
-  return plain(text).replace(/[&<>"]/g, letter => ENTITIES[letter]);
+  return plain(named(text)).replace(/[&<>"]/g, letter => ENTITIES[letter]);
 }
 
 /** Two decimals at most: `0.33`, `12`; 0 for what is no number. */

@@ -117,6 +117,43 @@ export function continued(table: Table, tail: Table): Table | null {
   };
 }
 
+/**
+ * A table of one column with a second one: the peaks since the record before, from a table of their own. Where that has
+ * none for a row, or no larger one, it is the row's own value.
+ */
+export function besidePeaks(values: Table, peaks: Table | null): Table {
+  const rows = values.last.length;
+  const {per, first, last} = values;
+  const higher = Array.from(last, (_, row) => {
+    if (peaks?.per !== per || peaks.first[row] !== first[row] || peaks.last[row] !== last[row])
+      return false;
+    const [own, peak] = [values, peaks].map(table => RANKS[kindOf(table, row, 'linear')]);
+    return peak > own || (peak === own && peaks.high[row] > values.high[row]);
+  });
+  const both = <Numbers extends Float32Array | Uint32Array | Uint8Array>(
+    plane: (table: Table) => Numbers,
+    into: Numbers,
+  ): Numbers => {
+    const own = plane(values);
+    const others = peaks === null ? own : plane(peaks);
+    for (let row = 0; row < rows; row++) {
+      into[2 * row] = own[row];
+      into[2 * row + 1] = (higher[row] ? others : own)[row];
+    }
+    return into;
+  };
+  const bits = both(table => table.bits, new Uint32Array(2 * rows));
+  const high = new Float32Array(bits.buffer);
+  const rest = {per, columns: 2, first, last, high, bits};
+  if (per === 0) return {...rest, low: high, mean: null, marks: null};
+  return {
+    ...rest,
+    low: both(table => table.low, new Float32Array(2 * rows)),
+    mean: values.mean && both(table => table.mean ?? table.high, new Float32Array(2 * rows)),
+    marks: both(marksOf, new Uint8Array(2 * rows)),
+  };
+}
+
 function marksOf({marks, high}: Table): Uint8Array {
   return marks ?? new Uint8Array(high.length);
 }

@@ -1,6 +1,7 @@
 /** The brush over a whole run: what a drag or a key makes of the window, and the loss as a small line. Pure. */
 
 import type {Table} from './api.ts';
+import {middleAt} from './curves.ts';
 import {stepAt, stepX, type Layout} from './layout.ts';
 import {stretchesOf} from './raster.ts';
 import {domainOf, positions} from './scale.ts';
@@ -119,7 +120,7 @@ export interface LossStretch {
   odd: boolean;
 }
 
-/** A loss table of one column across all steps, on a log scale while every number is above zero. */
+/** A table of the loss and its peaks across all steps, on a log scale while every number is above zero. */
 export function sparkline(table: Table, all: Zoom, pixels: number): LossStretch[] {
   const positive = table.low.every(value => !(value <= 0 && value > -Infinity));
   const domain = domainOf(table, positive ? 'log' : 'linear');
@@ -128,12 +129,13 @@ export function sparkline(table: Table, all: Zoom, pixels: number): LossStretch[
   return stretches.map(({left, right, from, to}) => {
     let [low, high, sum, count, odd] = [Infinity, -Infinity, 0, 0, false];
     for (let row = from; row < to; row++) {
-      const kind = kindOf(table, row, 'linear');
-      odd ||= kind !== 'number' && kind !== 'missing';
-      if (!hasNumber(table, row)) continue;
-      low = Math.min(low, table.low[row]);
-      high = Math.max(high, table.high[row]);
-      sum += table.mean?.[row] ?? (table.low[row] + table.high[row]) / 2;
+      const [loss, peak] = [2 * row, 2 * row + 1];
+      const kinds = [loss, peak].map(at => kindOf(table, at, 'linear'));
+      odd ||= kinds.some(kind => kind !== 'number' && kind !== 'missing');
+      if (!hasNumber(table, loss)) continue;
+      low = Math.min(low, table.low[loss]);
+      high = Math.max(high, table.high[hasNumber(table, peak) ? peak : loss]);
+      sum += middleAt(table, loss);
       count++;
     }
     if (count === 0) return {left, right, low: NaN, mean: NaN, high: NaN, odd};

@@ -39,6 +39,14 @@ export function viewOf(state: State): View {
   return Object.fromEntries(said.filter((entry): entry is [string, string] => entry[1] !== null));
 }
 
+/**
+ * The view as words for somebody who may have other runs: also the run and the ticked ones where they are the usual
+ * ones here.
+ */
+export function sharedViewOf(state: State): View {
+  return {...viewOf({...state, touched: true}), runs: listWords(state.shown)};
+}
+
 /** What an address says of the choices; what it does not say, or what makes no sense, is left out. */
 export function choicesOf(view: View): Partial<Choices> {
   const {run, runs, statistic, layers, step, steps, closed, smoothing, scales, open} = view;

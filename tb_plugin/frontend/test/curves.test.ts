@@ -84,7 +84,7 @@ test('a peak that is no number is told, though every record is one', () => {
     {gap: 'nan', firstStep: 40, lastStep: 50, where: 'between'},
     {gap: 'zero', firstStep: 50, lastStep: 50, where: 'at'},
   ]);
-  assert.equal(spanWords(curve), '+∞ between steps 10 and 30, NaN at step 40, and 2 more');
+  assert.equal(spanWords(curve), '+∞ between steps 10 and 30, NaN at step 40, and 2 more stretches');
   assert.deepEqual(
     [5, 10, 20, 35, 40, 50].map(step => valueAt(curve, step)),
     ['–', '1', '1 (to +∞)', '1 (to +∞)', 'NaN', '0 (to NaN)'],
@@ -150,7 +150,7 @@ test('spans are told in words', () => {
     show,
   );
   assert.ok(curve !== null);
-  assert.equal(spanWords(curve), 'NaN at steps 2–3, +∞ at step 4, and 1 more');
+  assert.equal(spanWords(curve), 'NaN at steps 2–3, +∞ at step 4, and 1 more stretch');
 });
 
 test('a range holds all lines, differs at its ends, and stays positive on a log scale', () => {
@@ -178,17 +178,20 @@ test('a range holds all lines, differs at its ends, and stays positive on a log 
   }
 });
 
-test('numbers are short and names keep their ends', () => {
-  const texts = [0, 1, 1200, 0.0123456, 1.23e-7, 1e9, 123456.7, NaN, Infinity, -Infinity].map(
-    formatNumber,
-  );
+test('numbers are short, with exponents as findings have them, and names keep their ends', () => {
+  const numbers = [0, 1, 1200, 0.0123456, 0.0002, 1.23e-7, 1e9, 3.0409e31, 1e-45, 2e100, 123456.7];
+  const texts = [...numbers, NaN, Infinity, -Infinity].map(formatNumber);
   assert.deepEqual(texts, [
     '0',
     '1',
     '1,200',
     '0.01235',
-    '1.23e-7',
-    '1e9',
+    '0.0002',
+    '1.23e-07',
+    '1e+09',
+    '3.041e+31',
+    '1e-45',
+    '2e+100',
     '123,500',
     'NaN',
     '∞',
@@ -273,7 +276,7 @@ test('what is no number among the records of a point is told, and the line goes 
     {gap: 'zero', firstStep: 17, lastStep: 20, where: 'among'},
     {gap: 'zero', firstStep: 21, lastStep: 24, where: 'at'},
   ]);
-  assert.equal(spanWords(curve), 'NaN among steps 1–4, NaN at steps 9–12, and 3 more');
+  assert.equal(spanWords(curve), 'NaN among steps 1–4, NaN at steps 9–12, and 3 more stretches');
   assert.deepEqual(
     [1, 6, 10, 13, 18, 22, 27].map(step => valueAt(curve, step)),
     ['2 (1 to 3), some NaN', '2 (1 to 3)', 'NaN', '+∞', '1 (1 to 3), some 0', '0', '–'],

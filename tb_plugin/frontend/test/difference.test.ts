@@ -167,5 +167,5 @@ test('differences are said as factors against the other run, or with their sign'
   assert.equal(words(-0.2, 'linear'), '−0.2');
   assert.equal(words(0, 'linear'), 'equal');
   assert.equal(words(NaN, 'log'), 'NaN');
-  assert.equal(words(6, 'log'), '1e6 times larger than in b');
+  assert.equal(words(6, 'log'), '1e+06 times larger than in b');
 });

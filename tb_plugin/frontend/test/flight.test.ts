@@ -15,7 +15,7 @@ test('a flight record is told in a sentence', () => {
   const flight = {firstStep: 273, lastStep: 400, updates: 128, reason: 'nonfinite gradient'};
   assert.equal(
     flightSentence(flight),
-    'The last 128 updates up to a gradient that is not finite, steps 273–400, every single one.',
+    'The last 128 updates until a gradient that is not finite was noticed, steps 273–400, every single one.',
   );
   assert.equal(
     flightSentence({firstStep: 1, lastStep: 1, updates: 1, reason: 'exception'}),
@@ -26,6 +26,14 @@ test('a flight record is told in a sentence', () => {
     '128 updates in several stretches between steps 10 and 400, the last stretch before an interrupt, every single one.',
   );
   assert.match(flightSentence({...flight, reason: 'something new'}), /\(something new\)/);
+});
+
+test('of more updates than are kept before a fault it is said why there are so many', () => {
+  const flight = {firstStep: 273, lastStep: 400, updates: 128, reason: 'critical finding'};
+  const joined = flightSentence({...flight, lastStep: 462, updates: 190});
+  assert.match(joined, /^The last 190 updates until a critical finding was noticed, steps 273–462,/);
+  assert.match(joined, /one\. Before each fault 128 are kept, .*; records that overlap are joined\.$/);
+  assert.doesNotMatch(flightSentence(flight), /joined/);
 });
 
 test('a layer called loss is not taken for the loss', () => {

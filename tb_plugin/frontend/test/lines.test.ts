@@ -16,11 +16,14 @@ import {
   layerLines,
   layerLooks,
   linesOf,
+  LOSS_COLUMNS,
+  lossLines,
   lossScale,
   MANY,
   smoothedDrawn,
   SOLID,
   unbanded,
+  wholeLoss,
   type Drawn,
 } from '../src/lines.ts';
 import {initialState, type State} from '../src/state.ts';
@@ -222,4 +225,20 @@ test('a loss of zero or less, also in the flight record, makes the scale of the 
   assert.equal(scale(1, 1, -1), 'linear');
   assert.equal(scale(1, -1, 1, {shown: new Set(['a'])}), 'log');
   assert.equal(scale(1, -1, 1, {scales: new Map([['loss', 'log']])}), 'log');
+});
+
+test('the loss of a run has the largest loss since the record before as its upper edge', () => {
+  const loss = (values: number[]): Entry => entry(tableOf(values.map(value => [value])));
+  const tables = new Map([
+    ['./statistic?run=a&name=loss', loss([1, 2])],
+    ['./statistic?run=a&name=loss_peak', loss([1, 1e20])],
+  ]);
+  const peaky = state([A], [], {tables});
+  const lines = lossLines(peaky);
+  const show = {name: 'loss', low: null, high: 'loss_peak', scale: 'log'} as const;
+  const [curve] = drawn(lines, show, () => LOSS_COLUMNS).curves;
+  assert.deepEqual(curve.values, [1, 2]);
+  assert.deepEqual(curve.high, [1, Math.fround(1e20)]);
+  assert.equal(lossLines(peaky)[0].table, lines[0].table);
+  assert.equal(wholeLoss(peaky, A), lines[0].whole);
 });

@@ -4,7 +4,7 @@ import {afterEach, test} from 'vitest';
 import {h, options} from 'preact';
 
 import {elide} from '../src/format.ts';
-import {plain, showPlainly} from '../src/plain.ts';
+import {named, plain, showPlainly} from '../src/plain.ts';
 import {escaped} from '../src/svg.ts';
 import {xmlProblem} from './xml.ts';
 
@@ -70,4 +70,34 @@ test('what a component is given is the name itself', () => {
 test('a name is never shortened within a character', () => {
   for (let length = 4; length < 20; length++)
     assert.doesNotMatch(elide('😀'.repeat(20), length), /\p{Surrogate}/u);
+});
+
+/** Spaces, and characters that look like them. */
+const BLANKS = [' ', '   ', '\u00a0', '\u3000\u2003', '\u3164', '\u115f\u1160', '\uffa0', '\u2800', '\ufe0f'];
+
+test('a name of which nothing is to be seen is said to be blank', () => {
+  for (const name of BLANKS) assert.equal(named(name), '(blank)', JSON.stringify(name));
+  for (const name of ['', 'a', ' a ', '\u200b', '\n', '\u3164x', '.']) assert.equal(named(name), name);
+});
+
+test('an element with a blank name in it says so, and its title which one', () => {
+  showPlainly();
+  const node = h('span', {'data-run': ' ', 'aria-label': ' '}, ' ');
+  assert.deepEqual(node.props, {
+    'data-run': ' ',
+    'aria-label': '(blank)',
+    title: '(blank): \\x20',
+    children: '(blank)',
+  });
+  assert.deepEqual(h('option', null, '\u3164').props, {
+    title: '(blank): \\u3164',
+    children: '(blank)',
+  });
+  assert.equal(h('label', {title: '\u2800'}).props.title, '(blank): \\u2800');
+  assert.deepEqual(h('p', null, 'a', ' ', 'b').props.children, ['a', ' ', 'b']);
+  assert.equal(h('p', null, '').props.title, undefined);
+});
+
+test('a picture says it, too', () => {
+  assert.equal(escaped('\u3000'), '(blank)');
 });

@@ -113,15 +113,15 @@ test('the labels of the axis never overlap nor stick out, however narrow it is',
   }
   assert.deepEqual(
     profileTicks(LOG, 140).map(({words}) => words),
-    ['1e-6', '0.001', '1'],
+    ['1e-06', '0.001', '1'],
   );
 });
 
 test('a vanishing gradient is said as a factor, and biases are not what it is measured by', () => {
   assert.equal(
     wordsOf([0.5, 3.4e-7, 2, 1.2, 9], ['a/bias', 'a/kernel', 'b/kernel', 'c/kernel', 'c/bias']),
-    'Gradient norm over depth at step 240: 3.4e-7 in a/kernel, 1.2 in c/kernel; ' +
-      'falls by a factor of 3.5e6 from the last layer to the first',
+    'Gradient norm over depth at step 240: 3.4e-07 in a/kernel, 1.2 in c/kernel; ' +
+      'falls by a factor of 3.5e+06 from the last layer to the first',
   );
 });
 

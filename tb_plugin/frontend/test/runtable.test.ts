@@ -118,7 +118,7 @@ test('a loss is told with its ends, its highest and what was not finite', () => 
   const lossCurve = {high: [2.4, 3.04e31, null], low: [2, 1, null], marks: [0, 8, 3]};
   assert.equal(
     told({firstLoss: 2.38, lastLoss: NaN, lossCurve}),
-    'loss 2.38 to NaN, highest 3.04e31, in part NaN and infinite',
+    'loss 2.38 to NaN, highest 3.04e+31, in part NaN and infinite',
   );
   assert.equal(told({lastLoss: null}), 'loss not recorded');
   const none = {high: [null], low: [null], marks: [4]};
@@ -128,7 +128,7 @@ test('a loss is told with its ends, its highest and what was not finite', () => 
 
 test('a run is told in words', () => {
   const hyperparameters: Run['hyperparameters'] = [['learning_rate', 1e-7], ['amsgrad', 'false']];
-  assert.equal(settingsWords(run('a', {hyperparameters})), 'learning rate 1e-7 · amsgrad false');
+  assert.equal(settingsWords(run('a', {hyperparameters})), 'learning rate 1e-07 · amsgrad false');
   assert.equal(recordedWords(run('a')), 'all recorded');
   assert.equal(recordedWords(run('a', {records: 61})), '61 recorded');
   assert.deepEqual(

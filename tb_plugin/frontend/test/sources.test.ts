@@ -15,6 +15,7 @@ import {overview, run} from './runs.ts';
 import {reducedOf, tableOf} from './table.ts';
 
 const LOSS_A = './statistic?run=a&name=loss';
+const LOSS_PEAK_A = './statistic?run=a&name=loss_peak';
 const RATE_A = './statistic?run=a&name=learning_rate';
 const MAP_A = './statistic?run=a&name=gradient_norm';
 
@@ -60,20 +61,22 @@ test('the page needs one heat map, and per ticked run its loss, rate and the lay
   assert.deepEqual(neededUrls(state), [
     MAP_A,
     LOSS_A,
+    LOSS_PEAK_A,
     RATE_A,
     './layer?run=a&name=a%2Fbias',
     './statistic?run=b&name=learning_rate',
     './layer?run=b&name=a%2Fbias',
   ]);
-  assert.deepEqual(neededUrls(reduceState(state, {type: 'toggle', run: 'b'})).length, 4);
+  assert.deepEqual(neededUrls(reduceState(state, {type: 'toggle', run: 'b'})).length, 5);
 });
 
 test('a run with a flight record or a loss scale needs that, too', () => {
   const flight = {firstStep: 10, lastStep: 20, updates: 11, reason: 'exception'};
   const flown = run('b', {flight, lossScaled: true});
   const state = after({type: 'overview', overview: overview([run('a'), flown])});
-  assert.deepEqual(neededUrls(state).slice(3), [
+  assert.deepEqual(neededUrls(state).slice(4), [
     './statistic?run=b&name=loss',
+    './statistic?run=b&name=loss_peak',
     './statistic?run=b&name=learning_rate',
     './statistic?run=b&name=loss_scale',
   ]);
@@ -87,6 +90,7 @@ test('a table is asked for once, and not again while its run stays as it is', ()
   assert.deepEqual(missingUrls(state), [
     `${MAP_A}&pixels=1024`,
     `${LOSS_A}&pixels=512`,
+    `${LOSS_PEAK_A}&pixels=512`,
     `${RATE_A}&pixels=512`,
   ]);
   state = asking(state);
@@ -100,11 +104,11 @@ test('a table is asked for once, and not again while its run stays as it is', ()
 
 test('of a run that grew only the new part is asked for', () => {
   let state = asking(after(grown(3)));
-  for (const url of [MAP_A, LOSS_A, RATE_A]) state = received(state, url, tableOf([[1], [1], [1]]));
+  for (const url of [MAP_A, LOSS_A, LOSS_PEAK_A, RATE_A]) state = received(state, url, tableOf([[1], [1], [1]]));
   state = reduceState(state, grown(5));
   assert.deepEqual(
     missingUrls(state),
-    [MAP_A, LOSS_A, RATE_A].map(url => `${url}&first=3`),
+    [MAP_A, LOSS_A, LOSS_PEAK_A, RATE_A].map(url => `${url}&first=3`),
   );
 });
 
@@ -159,13 +163,14 @@ test('the tables of what was looked at last stay, older ones go', () => {
 test('a zoom asks for details of what is shown', () => {
   const rows = Array.from({length: 700}, () => ({low: 1, high: 1}));
   let state = asking(after(grown(700 * 32)));
-  for (const url of [MAP_A, LOSS_A, RATE_A]) state = received(state, url, reducedOf(32, rows));
+  for (const url of [MAP_A, LOSS_A, LOSS_PEAK_A, RATE_A]) state = received(state, url, reducedOf(32, rows));
   assert.deepEqual(missingUrls(state), []);
   state = reduceState(state, {type: 'zoom', zoom: {firstStep: 1001, lastStep: 1100}});
   const part = 'first=951&last=1150';
   assert.deepEqual(missingUrls(state), [
     `${MAP_A}&${part}&pixels=2048`,
     `${LOSS_A}&${part}&pixels=1024`,
+    `${LOSS_PEAK_A}&${part}&pixels=1024`,
     `${RATE_A}&${part}&pixels=1024`,
   ]);
   assert.deepEqual(missingUrls(asking(state)), []);
@@ -190,9 +195,10 @@ test('a statistic with peaks between two records needs these, and a compared run
     './statistic?run=b&name=gradient_norm',
     './statistic?run=b&name=gradient_norm_peak',
     LOSS_A,
+    LOSS_PEAK_A,
   ]);
   const other = reduceState(state, {type: 'statistic', statistic: 'u_mean'});
-  assert.equal(neededUrls(other).length, 3);
+  assert.equal(neededUrls(other).length, 4);
 });
 
 test('every layer that is overlaid is needed once', () => {

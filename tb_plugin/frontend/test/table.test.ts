@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import {test} from 'vitest';
 
-import {decodeTable, type Table} from '../src/api.ts';
-import {cellWords, continued, kindOf, mostAlarming, rowOf, rowStart} from '../src/table.ts';
+import {decodeTable, MARK, type Table} from '../src/api.ts';
+import {besidePeaks, cellWords, continued, kindOf, mostAlarming, rowOf, rowStart} from '../src/table.ts';
 import {encodeReduced, encodeTable, reducedOf, tableOf, type Cell, type Reduced} from './table.ts';
 
 test('every kind of an exact cell is told apart', () => {
@@ -160,3 +160,30 @@ test('what does not begin with the last row, or is of another kind, continues no
   assert.equal(continued(tableOf([]), tail(1)), null);
   assert.equal(continued(reduced, reducedOf(8, [{}])), null);
 });
+
+test('peaks stand beside the values that they are of, and the value itself where there is no larger one', () => {
+  const cells: Cell[] = [1, 1, 1, NaN, 'missing', 1];
+  const peaks: Cell[] = [5, 'missing', NaN, 3, 2, 0.5];
+  const both = besidePeaks(column(cells), column(peaks));
+  assert.equal(both.columns, 2);
+  assert.deepEqual([...both.high], [1, 5, 1, 1, 1, NaN, NaN, NaN, NaN, 2, 1, 1]);
+  assert.deepEqual(kindOf(both, 8, 'linear'), 'missing');
+  assert.deepEqual([...besidePeaks(column([1, 2]), null).high], [1, 1, 2, 2]);
+});
+
+test('peaks of other rows, which are older or finer, are of no use', () => {
+  const values = reducedOf(4, [{low: 1, high: 2, mean: 1.5}, {low: 1, high: 3, mean: 2}]);
+  const peaks = reducedOf(4, [{low: 1, high: 9}]);
+  const both = besidePeaks(values, peaks);
+  assert.deepEqual([...both.high], [2, 9, 3, 3]);
+  assert.deepEqual(both.mean === null ? null : [...both.mean].filter((_, at) => at % 2 === 0), [1.5, 2]);
+  assert.deepEqual([...besidePeaks(values, reducedOf(2, [{low: 1, high: 9}])).high], [2, 2, 3, 3]);
+  const later = decodeTable(encodeReduced(4, [[5, 8]], [[{low: 1, high: 9}]]));
+  assert.deepEqual([...besidePeaks(values, later).high], [2, 2, 3, 3]);
+  const odd = besidePeaks(values, reducedOf(4, [{low: 1, high: 2, marks: MARK.posinf}]));
+  assert.deepEqual(odd.marks === null ? null : [...odd.marks], [0, MARK.posinf, 0, 0]);
+});
+
+function column(cells: readonly Cell[]): Table {
+  return tableOf(cells.map(cell => [cell]));
+}

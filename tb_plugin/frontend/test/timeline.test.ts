@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import {test} from 'vitest';
 
-import {MARK} from '../src/api.ts';
+import {MARK, type Table} from '../src/api.ts';
+import {besidePeaks} from '../src/table.ts';
 import {
   dragged,
   edgesOf,
@@ -13,7 +14,7 @@ import {
   type Grip,
 } from '../src/timeline.ts';
 import type {Zoom} from '../src/zoom.ts';
-import {reducedOf, tableOf} from './table.ts';
+import {reducedOf, tableOf, type Cell} from './table.ts';
 
 const ALL: Zoom = {firstStep: 1, lastStep: 1000};
 /** Two steps a pixel. */
@@ -22,6 +23,12 @@ const REACH = 7;
 
 function zoom(firstStep: number, lastStep: number): Zoom {
   return {firstStep, lastStep};
+}
+
+/** Losses at steps 1, 2, 3 …, and the largest since the record before. */
+function lossOf(losses: readonly Cell[], peaks: readonly Cell[] = losses): Table {
+  const [values, highest] = [losses, peaks].map(cells => tableOf(cells.map(cell => [cell])));
+  return besidePeaks(values, highest);
 }
 
 function rounded(value: number): number {
@@ -142,7 +149,7 @@ test('Home and End go as far as there is room', () => {
 
 test('the small loss has its largest number at the top and its smallest at the bottom', () => {
   const losses = [1, 100, 10];
-  const line = sparkline(tableOf(losses.map(value => [value])), zoom(1, 3), 3);
+  const line = sparkline(lossOf(losses), zoom(1, 3), 3);
   assert.deepEqual(
     line.map(({left, right, low, high}) => [left, right, ...[low, high].map(rounded)]),
     [
@@ -154,7 +161,7 @@ test('the small loss has its largest number at the top and its smallest at the b
 });
 
 test('a loss that is not always above zero is on a linear scale', () => {
-  const line = sparkline(tableOf([[-1], [1], [0]]), zoom(1, 3), 3);
+  const line = sparkline(lossOf([-1, 1, 0]), zoom(1, 3), 3);
   assert.deepEqual(
     line.map(({mean}) => mean),
     [0, 1, 0.5],
@@ -162,7 +169,7 @@ test('a loss that is not always above zero is on a linear scale', () => {
 });
 
 test('records that share a pixel give a band and a mean', () => {
-  const [one] = sparkline(tableOf([[0], [4], [-4], [4]]), zoom(1, 4), 1);
+  const [one] = sparkline(lossOf([0, 4, -4, 4]), zoom(1, 4), 1);
   assert.deepEqual([one.low, one.high, one.mean], [0, 1, 0.625]);
 });
 
@@ -171,11 +178,11 @@ test('a reduced loss has the mean that the server told', () => {
     {low: -1, high: 3, mean: 0},
     {low: 0, high: 0, mean: 0},
   ]);
-  assert.equal(sparkline(table, zoom(1, 8), 2)[0].mean, 0.25);
+  assert.equal(sparkline(besidePeaks(table, null), zoom(1, 8), 2)[0].mean, 0.25);
 });
 
 test('NaN and infinities are odd, and no number; what is not recorded is neither', () => {
-  const line = sparkline(tableOf([[1], [NaN], ['missing'], [Infinity], [2]]), zoom(1, 5), 5);
+  const line = sparkline(lossOf([1, NaN, 'missing', Infinity, 2]), zoom(1, 5), 5);
   assert.deepEqual(
     line.map(({odd, mean}) => [odd, Number.isNaN(mean)]),
     [
@@ -187,12 +194,24 @@ test('NaN and infinities are odd, and no number; what is not recorded is neither
     ],
   );
   const marked = sparkline(
-    reducedOf(2, [{low: 1, high: 2, marks: MARK.nan}, {low: 1, high: 1}]),
+    besidePeaks(reducedOf(2, [{low: 1, high: 2, marks: MARK.nan}, {low: 1, high: 1}]), null),
     zoom(1, 4),
     2,
   );
   assert.deepEqual(
     marked.map(({odd}) => odd),
     [true, false],
+  );
+});
+
+test('a loss between two records is in the small loss, as is what was not finite there', () => {
+  const line = sparkline(lossOf([1, 1, 1], [1, 100, Infinity]), zoom(1, 3), 3);
+  assert.deepEqual(
+    line.map(({low, mean, high, odd}) => [low, mean, rounded(high), odd]),
+    [
+      [0, 0, 0, false],
+      [0, 0, 1, false],
+      [0, 0, 0, true],
+    ],
   );
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {test} from 'vitest';
 
 import {initialState, reduceState, type Action, type State} from '../src/state.ts';
-import {choicesOf, viewOf} from '../src/view.ts';
+import {choicesOf, sharedViewOf, viewOf} from '../src/view.ts';
 import {finding, overview, run} from './runs.ts';
 
 const ODD = ['a,b', 'c\\', 'd\\,e', 'f&g=h%20', 'ü–∞', ' ', 'run 2/x'];
@@ -113,4 +113,22 @@ test('a run that the address names is waited for while the log directory is read
   assert.deepEqual([...later.shown], ['two']);
   const gone = reduceState(early, {type: 'overview', overview: overview([run('one')])});
   assert.equal(gone.run, 'one');
+});
+
+test('whoever is sent a view sees its run and ticked runs, though others are the usual ones there', () => {
+  const [one, two] = [run('one', {verdict: 'critical'}), run('two')];
+  const state = opened([two, run('x')]);
+  assert.equal(state.run, 'two');
+  const start = reduceState(initialState(false, 1024), {
+    type: 'view',
+    choices: choicesOf(sharedViewOf(state)),
+  });
+  const others = Array.from({length: 9}, (_, at) => run(`a${at}`));
+  const there = reduceState(start, {
+    type: 'overview',
+    overview: overview([one, ...others, two, run('x')]),
+  });
+  assert.equal(there.run, 'two');
+  assert.deepEqual([...there.shown], ['two', 'x']);
+  assert.deepEqual(viewOf(state), {});
 });

@@ -6,6 +6,7 @@ import {useEffect, useLayoutEffect, useMemo, useRef, useState} from 'preact/hook
 import type {Run, Table} from '../api.ts';
 import type {Cursor} from '../cursor.ts';
 import {stepWords} from '../format.ts';
+import {named} from '../plain.ts';
 import {
   profileAt,
   profileDomain,
@@ -177,8 +178,8 @@ function tellRow({run, table, rows, label, other}: Profiled, row: number, step: 
   const own = rowWords(table, columns, rowOf(table, step), shortNames(run, title));
   if (other === undefined) return [{label, words: own}];
   return [
-    {label: `${label} of ${run.name}`, words: own},
-    {label: `${label} of ${other.name}`, words: otherWords(other, row, step, title)},
+    {label: `${label} of ${named(run.name)}`, words: own},
+    {label: `${label} of ${named(other.name)}`, words: otherWords(other, row, step, title)},
   ];
 }
 

@@ -4,6 +4,7 @@ import type {JSX} from 'preact';
 import {useEffect, useState} from 'preact/hooks';
 
 import {EXPORT_FORMATS, exportProblem, exportUrl, type ExportFormat} from '../api.ts';
+import {named} from '../plain.ts';
 
 const FORMATS = Object.keys(EXPORT_FORMATS) as ExportFormat[];
 
@@ -32,7 +33,7 @@ export function Download({run}: {run: string}): JSX.Element {
               key={format}
               href={url}
               download
-              aria-label={`Download ${run} as ${EXPORT_FORMATS[format]}`}
+              aria-label={`Download ${named(run)} as ${EXPORT_FORMATS[format]}`}
               aria-busy={asked === url}
               onClick={event => void download(event, url)}
             >

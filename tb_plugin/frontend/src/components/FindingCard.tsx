@@ -3,8 +3,9 @@
 import type {JSX} from 'preact';
 
 import {ruleUrl, type Finding} from '../api.ts';
+import {evidenceWords} from '../evidence.ts';
 import {consequenceWords, place, stretches} from '../findings.ts';
-import {counted, formatNumber, formatStep, words} from '../format.ts';
+import {counted, formatNumber, formatStep} from '../format.ts';
 import {Shape} from './Badge.tsx';
 
 /** What the page shows now. */
@@ -84,7 +85,7 @@ function Body({finding, shown, dark, onShow}: Props): JSX.Element {
         <dl>
           {evidence.map(([name, value]) => (
             <div key={name}>
-              <dt>{words(name)}</dt>
+              <dt>{evidenceWords(name)}</dt>
               <dd>{formatNumber(value)}</dd>
             </div>
           ))}

@@ -15,6 +15,7 @@ import {
 } from '../flight.ts';
 import type {Cursor} from '../cursor.ts';
 import {drawn, flightLine, lossScale, type Drawn, type Line} from '../lines.ts';
+import {named} from '../plain.ts';
 import {hasLayer, scaleOf} from '../selection.ts';
 import type {Action, State} from '../state.ts';
 import {Chart} from './Chart.tsx';
@@ -68,17 +69,19 @@ function Words({
       <p class="marks">
         <span>
           <LineKey color={color} dash={dash} />
-          {run.name}: {flightSentence(flight)}
+          {named(run.name)}: {flightSentence(flight)}
         </span>
       </p>
       {error !== null && (
         <Failure
-          title={`The flight record of ${run.name} could not be read`}
+          title={`The flight record of ${named(run.name)} could not be read`}
           error={error}
           retry={() => dispatch({type: 'retry', url: flightUrl(run.name)})}
         />
       )}
-      {error === null && table === null && <Loading what={`the flight record of ${run.name}`} />}
+      {error === null && table === null && (
+        <Loading what={`the flight record of ${named(run.name)}`} />
+      )}
     </>
   );
 }
@@ -114,13 +117,13 @@ function Charts({
         {layer !== null && (
           <Chart
             name="gradient_norm"
-            title={`Gradient norm of ${layer}`}
+            title={`Gradient norm of ${named(layer)}`}
             unit="loss per weight"
             description="L2 norm of the gradient at every update, before clipping"
             scale={scales.norm}
             onScale={scale => dispatch({type: 'scale', name: 'gradient_norm', scale})}
             {...norms}
-            absent={lacking ? [`${run.name} has no layer of this name.`] : []}
+            absent={lacking ? [`${named(run.name)} has no layer of this name.`] : []}
             {...common}
           />
         )}

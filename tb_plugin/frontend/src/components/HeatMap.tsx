@@ -16,6 +16,7 @@ import {
   type Layout,
   type Room,
 } from '../layout.ts';
+import {named} from '../plain.ts';
 import {stretchesOf, type Scheme} from '../raster.ts';
 import type {Domain} from '../scale.ts';
 import type {Spikes} from '../spikes.ts';
@@ -131,7 +132,10 @@ export function HeatMap(props: MapProps): JSX.Element {
             ref={canvas}
             role="img"
             style={{top: `${rowY(layout, first)}px`, height: `${rowY(layout, last - first)}px`}}
-            aria-label={`${props.label} over ${run.records} recorded steps of ${run.name}${restartWords(run.restarts)}`}
+            aria-label={
+              `${props.label} over ${run.records} recorded steps of ${named(run.name)}` +
+              restartWords(run.restarts)
+            }
           />
           {layout.rowHeight >= GAP_ROW && (
             <div class="gaps" style={{'--row': `${layout.rowHeight}px`}} />

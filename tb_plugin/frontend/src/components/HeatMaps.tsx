@@ -5,6 +5,7 @@ import type {JSX, RefObject} from 'preact';
 import type {Finding, Run} from '../api.ts';
 import {mapHeight, rowHeight} from '../layout.ts';
 import type {MapFrame} from '../mapview.ts';
+import {named} from '../plain.ts';
 import {hasLayer} from '../selection.ts';
 import type {Action, State} from '../state.ts';
 import type {Shared} from './HeatMap.tsx';
@@ -125,7 +126,7 @@ function Wait({heat, state, run}: Props & {run: Run}): JSX.Element {
   const height = mapHeight(rows.rows.length, state.tallRows, room);
   return (
     <div style={{minHeight: `${height}px`}}>
-      {failed.length === 0 && <Loading what={`${label} of ${run.name}`} />}
+      {failed.length === 0 && <Loading what={`${label} of ${named(run.name)}`} />}
     </div>
   );
 }

@@ -6,6 +6,7 @@ import {useMemo, useRef, useState} from 'preact/hooks';
 import type {Run} from '../api.ts';
 import {createCursor, type Cursor} from '../cursor.ts';
 import {formatStep} from '../format.ts';
+import {named} from '../plain.ts';
 import {runColors} from '../selection.ts';
 import type {Action, State} from '../state.ts';
 import type {Zoom} from '../zoom.ts';
@@ -63,7 +64,7 @@ export function HeatSection(props: Props): JSX.Element {
       <SectionLegend heat={heat} colorOf={colorOf} />
       {compared !== null && comparable === null && (
         <p class="hint">
-          {compared.name} does not record {label}.
+          {named(compared.name)} does not record {label}.
         </p>
       )}
       {heat.failed.map(({url, error}) => (

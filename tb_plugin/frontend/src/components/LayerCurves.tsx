@@ -3,11 +3,11 @@
 import type {JSX} from 'preact';
 import {useMemo, useRef, useState} from 'preact/hooks';
 
+import {missingWords, unrecordedWords} from '../absent.ts';
 import type {Run, Scale, Statistic} from '../api.ts';
 import {layerCharts, referenceOf, unitWords, type Reference} from '../charts.ts';
 import type {Cursor} from '../cursor.ts';
 import {causeMarks} from '../flight.ts';
-import {counted} from '../format.ts';
 import {huesAfter, NO_HUES, type Hues} from '../hues.ts';
 import {
   drawn,
@@ -19,10 +19,10 @@ import {
   type Drawn,
   type Line,
 } from '../lines.ts';
+import {named} from '../plain.ts';
 import {
   allSteps,
   drawnLayers,
-  hasLayer,
   scaleOf,
   selectedRun,
   shownRuns,
@@ -139,7 +139,7 @@ function useCharts(state: State, lines: readonly Line[]): readonly LayerChart[] 
       const absent = [
         ...dashWords(whole),
         ...unbandedWords(whole),
-        ...unrecorded(meta.name, having),
+        ...unrecordedWords(meta.name, having),
       ];
       return [{meta, scale, charted, reference, band: show.band, absent}];
     });
@@ -229,7 +229,7 @@ function Troubles({
     <>
       {loading.length > 0 && (
         <Loading
-          what={lines.length === 1 ? `${lines[0].layer ?? ''} of ${lines[0].run.name}` : 'the curves'}
+          what={lines.length === 1 ? lineWords(lines[0]) : 'the curves'}
           done={lines.length - loading.length}
           all={lines.length}
         />
@@ -238,7 +238,7 @@ function Troubles({
         error === null ? null : (
           <Failure
             key={url}
-            title={`${layer ?? 'A layer'} of ${run.name} could not be read`}
+            title={`${lineWords({run, layer})} could not be read`}
             error={error}
             retry={() => dispatch({type: 'retry', url})}
           />
@@ -248,24 +248,6 @@ function Troubles({
   );
 }
 
-/** The runs that have no line in a chart, and why. */
-function unrecorded(name: string, runs: readonly Run[]): string[] {
-  return runs
-    .filter(({statistics}) => !statistics.includes(name))
-    .map(run => `${run.name} does not record this (${run.optimizer}).`);
-}
-
-/** What of the overlaid layers the shown runs lack. */
-function missingWords(runs: readonly Run[], layers: readonly string[]): string[] {
-  const lacking = runs.map(run => ({run, lacks: layers.filter(layer => !hasLayer(run, layer))}));
-  const only = layers.length === 1 ? 'layer of this name' : 'layer of any of these names';
-  if (lacking.every(({lacks}) => lacks.length === layers.length))
-    return [`No ticked run has a ${only}.`];
-  return lacking
-    .filter(({lacks}) => lacks.length > 0)
-    .map(({run, lacks}) => {
-      if (lacks.length === layers.length) return `${run.name} has no ${only}.`;
-      const more = lacks.length > 3 ? ` and ${counted(lacks.length - 3, 'more', 'more')}` : '';
-      return `${run.name} has no layer ${lacks.slice(0, 3).join(', ')}${more}.`;
-    });
+function lineWords({run, layer}: Pick<Line, 'run' | 'layer'>): string {
+  return `${named(layer ?? 'A layer')} of ${named(run.name)}`;
 }

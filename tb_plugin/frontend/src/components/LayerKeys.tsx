@@ -10,6 +10,7 @@ import {valueAt} from '../curvewords.ts';
 import {counted} from '../format.ts';
 import {MOST_HUES} from '../hues.ts';
 import {SOLID, type LayerLooks} from '../lines.ts';
+import {named} from '../plain.ts';
 import {LineKey} from './LineKey.tsx';
 import {useCursor} from './useCursor.ts';
 import {useRemoval} from './useRemoval.ts';
@@ -86,8 +87,8 @@ function Chips({
           </span>
           <button
             type="button"
-            aria-label={`Remove ${layer}`}
-            title={`Remove ${layer}`}
+            aria-label={`Remove ${named(layer)}`}
+            title={`Remove ${named(layer)}`}
             data-removes="layer"
             onClick={event => without(layer)(event.currentTarget)}
           >
@@ -125,7 +126,7 @@ function RunKeys({looks: {several, runs}}: {looks: LayerLooks}): JSX.Element | n
       {runs.map(({run, color, dash}) => (
         <li key={run.name}>
           <LineKey color={several ? 'currentColor' : color} dash={dash} />
-          {run.name}
+          <span>{run.name}</span>
         </li>
       ))}
     </ul>

@@ -5,6 +5,7 @@ import {useMemo} from 'preact/hooks';
 
 import type {Layer, Run} from '../api.ts';
 import {labelled, type Room} from '../layout.ts';
+import {named} from '../plain.ts';
 import type {Action, State} from '../state.ts';
 import {statisticGroups} from '../statisticGroups.ts';
 
@@ -171,7 +172,11 @@ function Comparison({run, state, compared, dispatch}: Props): JSX.Element | null
         </select>
       </label>
       {compared !== null && (
-        <span class="both" role="radiogroup" aria-label={`Show ${run.name} and ${compared.name}`}>
+        <span
+          class="both"
+          role="radiogroup"
+          aria-label={`Show ${named(run.name)} and ${named(compared.name)}`}
+        >
           {[false, true].map(difference => (
             <label key={String(difference)} class="check">
               <input

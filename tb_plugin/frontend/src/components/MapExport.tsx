@@ -14,6 +14,7 @@ import {
   type MapFrame,
   type MapView,
 } from '../mapview.ts';
+import {named} from '../plain.ts';
 import {rasterUrl} from '../save.ts';
 import {ExportMenu} from './ExportMenu.tsx';
 import {chartColors} from './marks.ts';
@@ -39,7 +40,7 @@ export function RunExport({section, frame, statistic, data, of}: RunProps): JSX.
     run.name === of.name ? frame : {...frame, rows: rowsIn(run, of, frame.rows)};
   return (
     <ExportMenu
-      label={`heat map of ${run.name}`}
+      label={`heat map of ${named(run.name)}`}
       name={`${run.name} ${statistic}`}
       svg={() => svgOf(section, {...shown(), run, other: null, table, spikes})}
       csv={() => mapCsv(run.name, columnsOf(run), statistic, table, frame.window)}
@@ -60,7 +61,7 @@ export function DifferenceExport(props: DifferenceProps): JSX.Element {
   const name = differenceName(statistic, frame.scale, run, other);
   return (
     <ExportMenu
-      label={`difference of ${run.name} and ${other.name}`}
+      label={`difference of ${named(run.name)} and ${named(other.name)}`}
       name={`${run.name} ${other.name} ${statistic}`}
       svg={() => svgOf(section, {...frame, run, other, table, spikes: null})}
       csv={() => mapCsv(run.name, columnsOf(run), name, table, frame.window)}

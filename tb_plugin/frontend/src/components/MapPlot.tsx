@@ -4,6 +4,7 @@ import type {ComponentChildren, JSX, RefObject} from 'preact';
 import {useLayoutEffect, useRef} from 'preact/hooks';
 
 import {rowY, stepMiddle, type Layout} from '../layout.ts';
+import {named} from '../plain.ts';
 import {rowOf} from '../table.ts';
 import type {MapProps} from './HeatMap.tsx';
 import {MapTip} from './MapTip.tsx';
@@ -40,7 +41,7 @@ export function MapPlot(props: Props): JSX.Element {
       style={{height: `${rowY(layout, layout.rows)}px`}}
       tabIndex={0}
       role="group"
-      aria-label={`Heat map of ${run.name}. ${KEYS}`}
+      aria-label={`Heat map of ${named(run.name)}. ${KEYS}`}
       onKeyDown={event => {
         if (!keys.keyed(event)) gestures(event);
       }}

@@ -6,6 +6,7 @@ import type {Run, Table} from '../api.ts';
 import {mapCsv} from '../csv.ts';
 import {columnsOf} from '../mapview.ts';
 import {chartSvg} from '../pictures.ts';
+import {named} from '../plain.ts';
 import {profilePicture} from '../profilepicture.ts';
 import {rowOf} from '../table.ts';
 import {profilesAt, type Profiled} from './DepthProfile.tsx';
@@ -27,7 +28,7 @@ export function ProfileExport({of, stepOf, statistic}: Props): JSX.Element {
     const its = csvAt(other.of, statistic, other.table, step);
     return own + its.slice(its.indexOf('\n') + 1);
   };
-  const words = `${label} over depth of ${run.name}`;
+  const words = `${label} over depth of ${named(run.name)}`;
   return (
     <ExportMenu
       label={words}

@@ -2,10 +2,10 @@
 
 import type {JSX} from 'preact';
 
-import {statisticUrl, type Run} from '../api.ts';
+import type {Run} from '../api.ts';
 import type {Cursor} from '../cursor.ts';
 import {headline} from '../findings.ts';
-import {wholeOf} from '../levels.ts';
+import {wholeLoss} from '../lines.ts';
 import {mutedFindings} from '../muting.ts';
 import {allSteps, runColors, runToldAs} from '../selection.ts';
 import type {Action, State} from '../state.ts';
@@ -32,7 +32,7 @@ export function RunBar({state, run, cursor, dispatch, link}: Props): JSX.Element
         <h1 aria-live="polite">{headline(run, muted)}</h1>
         <span class="which">
           <span class="swatch" style={{background: color}} />
-          {run.name}
+          <span>{run.name}</span>
         </span>
         <CopyLink link={link} />
       </div>
@@ -51,7 +51,7 @@ function Brush({
   return (
     <Timeline
       name={run.name}
-      loss={wholeOf(state.tables.get(statisticUrl(run.name, 'loss')))}
+      loss={wholeLoss(state, run)}
       all={allSteps(state)}
       zoom={state.zoom}
       step={state.step}

@@ -63,7 +63,7 @@ export function RunName({
     <div class="map-run">
       <h3>
         <RunDot color={color} />
-        {run.name}
+        <span>{run.name}</span>
       </h3>
       {children}
     </div>

@@ -6,6 +6,7 @@ import {useLayoutEffect, useMemo, useRef} from 'preact/hooks';
 import type {Run} from '../api.ts';
 import {firstBadStep} from '../findings.ts';
 import {counted, formatNumber, formatPercent, formatStep} from '../format.ts';
+import {named} from '../plain.ts';
 import {
   countWords,
   filterOf,
@@ -304,13 +305,13 @@ function RowCells(props: RowProps): JSX.Element {
         <PinButton name={name} pinned={pinned} onPin={actions.pin} />
       </td>
       <td class="col-curves">
-        <label title={`Show ${name} in the curves`}>
+        <label title={`Show ${named(name)} in the curves`}>
           <input
             type="checkbox"
             checked={shown}
             onChange={() => actions.toggle(name)}
             style={{accentColor: color}}
-            aria-label={`Show ${name} in the curves`}
+            aria-label={`Show ${named(name)} in the curves`}
           />
         </label>
       </td>
@@ -380,7 +381,7 @@ function PinButton({name, pinned, onPin}: PinProps): JSX.Element {
     <button
       type="button"
       aria-pressed={pinned}
-      aria-label={`Pin ${name} to the top`}
+      aria-label={`Pin ${named(name)} to the top`}
       title={pinned ? 'Unpin' : 'Pin to the top'}
       onClick={() => onPin(name)}
     >

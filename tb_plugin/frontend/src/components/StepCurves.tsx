@@ -3,11 +3,22 @@
 import type {JSX} from 'preact';
 import {useEffect, useMemo, useRef} from 'preact/hooks';
 
-import {statisticUrl, type Scale} from '../api.ts';
-import {ownScale} from '../charts.ts';
+import {runsWords} from '../absent.ts';
+import {statisticUrl, type Run, type Scale} from '../api.ts';
+import {ownScale, PEAK_BAND} from '../charts.ts';
 import type {Cursor} from '../cursor.ts';
 import {causeMarks, NO_MARKS, type Mark} from '../flight.ts';
-import {columnsOf, drawn, linesOf, lossScale, smoothedDrawn, type Line} from '../lines.ts';
+import {
+  columnsOf,
+  drawn,
+  linesOf,
+  LOSS_COLUMNS,
+  lossLines,
+  lossScale,
+  smoothedDrawn,
+  type Line,
+} from '../lines.ts';
+import {named} from '../plain.ts';
 import {allSteps, scaleOf, selectedRun} from '../selection.ts';
 import type {Action, State} from '../state.ts';
 import {Chart} from './Chart.tsx';
@@ -26,6 +37,10 @@ interface StepChart {
   name: string;
   title: string;
   description: string;
+  /** The columns of its lines' tables: the values, and what the band reaches up to. */
+  columns: readonly string[];
+  band?: string;
+  linesIn: (state: State) => Line[];
   scaleIn: (state: State, lines: readonly Line[]) => Scale;
 }
 
@@ -36,12 +51,17 @@ const LOSS: StepChart = {
   name: 'loss',
   title: 'Loss',
   description: 'The training loss of each recorded step',
+  columns: LOSS_COLUMNS,
+  band: PEAK_BAND,
+  linesIn: lossLines,
   scaleIn: lossScale,
 };
 const LEARNING_RATE: StepChart = {
   name: 'learning_rate',
   title: 'Learning rate',
   description: 'The learning rate of each recorded step, before bias correction',
+  columns: ['learning_rate'],
+  linesIn: state => linesOf(state, run => statisticUrl(run.name, 'learning_rate')),
   scaleIn: (state, lines) =>
     scaleOf(state, 'learning_rate', ownScale(columnsOf(lines), RATE_DECADES)),
 };
@@ -50,6 +70,8 @@ const LOSS_SCALE: StepChart = {
   title: 'Loss scale',
   description:
     'What the loss is multiplied by, so that small gradients survive in half precision',
+  columns: ['loss_scale'],
+  linesIn: state => linesOf(state, run => statisticUrl(run.name, 'loss_scale')),
   scaleIn: state => scaleOf(state, 'loss_scale', 'log'),
 };
 
@@ -65,7 +87,7 @@ export function StepCurves(props: Props): JSX.Element | null {
       section.current?.scrollIntoView({block: 'nearest', behavior: 'smooth'});
   }, [jumps]);
   if (selected === null) return null;
-  const lines = linesOf(state, run => statisticUrl(run.name, LOSS.name));
+  const lines = lossLines(state);
   const scaled = lines.some(({run}) => run.lossScaled);
   return (
     <section
@@ -81,7 +103,7 @@ export function StepCurves(props: Props): JSX.Element | null {
             {lines.map(({run, color, dash}) => (
               <li key={run.name}>
                 <LineKey color={color} dash={dash} />
-                {run.name}
+                <span>{run.name}</span>
               </li>
             ))}
           </ul>
@@ -104,13 +126,13 @@ function StepCurve({
   cursor,
   dispatch,
 }: Props & {chart: StepChart; marks: readonly Mark[]}): JSX.Element {
-  const {name, title, description} = chart;
+  const {name, title, description, columns, band} = chart;
   const {smoothing} = state;
-  const lines = useSame(linesOf(state, run => statisticUrl(run.name, name)));
+  const lines = useSame(chart.linesIn(state));
   const scale = chart.scaleIn(state, lines);
   const raw = useMemo(
-    () => drawn(lines, {name, low: null, high: null, scale}, () => [name]),
-    [lines, name, scale],
+    () => drawn(lines, {name, low: null, high: columns[1] ?? null, scale}, () => columns),
+    [lines, name, columns, scale],
   );
   const charted = useMemo(
     () => smoothedDrawn(raw, smoothing, scale),
@@ -125,6 +147,7 @@ function StepCurve({
       scale={scale}
       onScale={next => dispatch({type: 'scale', name, scale: next})}
       {...charted}
+      band={band}
       marks={marks}
       absent={absentWords(name, lines)}
       height={150}
@@ -134,12 +157,13 @@ function StepCurve({
 }
 
 function absentWords(name: string, lines: readonly Line[]): string[] {
-  const absent = lines.flatMap(({run, error}) => [
-    ...(name === 'loss' && run.lastLoss === null ? [`${run.name}: no loss recorded`] : []),
-    ...(error === null ? [] : [`${run.name}: ${error}`]),
-  ]);
-  const unscaled = lines.filter(({run}) => !run.lossScaled).map(({run}) => run.name);
-  return name === 'loss_scale' && unscaled.length > 0
-    ? [...absent, `No loss scaling: ${unscaled.join(', ')}`]
-    : absent;
+  const without = (has: (run: Run) => boolean): Run[] =>
+    lines.map(({run}) => run).filter(run => !has(run));
+  const unknown = name === 'loss' ? without(({lastLoss}) => lastLoss !== null) : [];
+  const unscaled = name === 'loss_scale' ? without(({lossScaled}) => lossScaled) : [];
+  return [
+    ...(unknown.length > 0 ? [`No loss recorded: ${runsWords(unknown)}`] : []),
+    ...lines.flatMap(({run, error}) => (error === null ? [] : [`${named(run.name)}: ${error}`])),
+    ...(unscaled.length > 0 ? [`No loss scaling: ${runsWords(unscaled)}`] : []),
+  ];
 }

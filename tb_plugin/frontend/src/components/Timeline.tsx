@@ -5,9 +5,11 @@ import {useEffect, useLayoutEffect, useMemo, useRef, useState} from 'preact/hook
 
 import type {Finding, Table} from '../api.ts';
 import type {Cursor} from '../cursor.ts';
+import {middleAt} from '../curves.ts';
 import {elide, formatNumber, formatStep} from '../format.ts';
 import {stepAt, stepMiddle, type Layout} from '../layout.ts';
 import {MARKS} from '../palette.ts';
+import {named} from '../plain.ts';
 import {
   dragged,
   edgesOf,
@@ -30,7 +32,7 @@ import {useWidth} from './useWidth.ts';
 interface Props {
   /** The run's name. */
   name: string;
-  /** Its loss, one column; null until it is there, or when none is recorded. */
+  /** Its loss, and the largest since the record before; null until it is there, or when none is recorded. */
   loss: Table | null;
   /** All its steps. */
   all: Zoom;
@@ -70,7 +72,7 @@ export function Timeline(props: Props): JSX.Element {
   const edges = edgesOf(shown, layout).map(x => Math.min(width, Math.max(0, x)));
   const [left, right] = edges;
   return (
-    <div class="timeline" role="group" aria-label={`Timeline of ${props.name}`}>
+    <div class="timeline" role="group" aria-label={`Timeline of ${named(props.name)}`}>
       <div class="timeline-name">
         <span class="timeline-run" title={props.name}>
           {elide(props.name, NAME_LENGTH)}
@@ -289,12 +291,15 @@ function StepLine({
 }
 
 function lossWords({name, loss}: Props): string {
-  if (loss === null || loss.last.length === 0) return `No loss of ${name}`;
-  const {high, low} = loss;
-  const [first, last] = [0, loss.last.length - 1].map(row =>
-    formatNumber(loss.mean?.[row] ?? (high[row] + low[row]) / 2),
+  if (loss === null || loss.last.length === 0) return `No loss of ${named(name)}`;
+  const [first, last] = [0, loss.last.length - 1].map(row => middleAt(loss, row * loss.columns));
+  const highest = loss.high.reduce(
+    (most, value) => (value > most && value < Infinity ? value : most),
+    -Infinity,
   );
-  return `Loss of ${name}: from ${first} to ${last}`;
+  const ends = [first, last].filter(Number.isFinite);
+  const peak = highest > Math.max(...ends) ? `, highest ${formatNumber(highest)}` : '';
+  return `Loss of ${named(name)}: from ${formatNumber(first)} to ${formatNumber(last)}${peak}`;
 }
 
 /** Draws the loss over all steps; again only when the loss, its colour or the width changes. */

@@ -4,12 +4,12 @@ import {useCallback, useEffect, useRef} from 'preact/hooks';
 
 import {linkToView, readUrl, watchUrl, writeUrl} from '../host.ts';
 import type {Action, State} from '../state.ts';
-import {choicesOf, viewOf, type View} from '../view.ts';
+import {choicesOf, sharedViewOf, viewOf, type View} from '../view.ts';
 
 /** The address is written when the view has rested for so long: a zoom by the wheel changes it with every frame. */
 const REST_MS = 200;
 
-/** Returns what says the address of the view as it is now. */
+/** Returns what says an address of the view as it is now, to send to somebody. */
 export function useAddress(state: State, dispatch: (action: Action) => void): () => string {
   const latest = useRef(state);
   latest.current = state;
@@ -27,7 +27,7 @@ export function useAddress(state: State, dispatch: (action: Action) => void): ()
       }),
     [dispatch],
   );
-  return useCallback(() => linkToView(viewOf(latest.current)), []);
+  return useCallback(() => linkToView(sharedViewOf(latest.current)), []);
 }
 
 function same(one: View, other: View): boolean {
