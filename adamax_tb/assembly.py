@@ -21,7 +21,7 @@ from adamax_tb.blocks import (
     Places,
     Summary,
     block_records,
-    extent,
+    first_record,
     places,
     summarized,
     summarized_until,
@@ -85,6 +85,7 @@ class Assembly:
     _step_places: Places = field(default_factory=lambda: places((), ()))
     _step_numbers: int = 0
     _blocks: list[Block | Summary] = field(default_factory=list)
+    _first: Block | None = None  # the first record by itself, where it is summarised
     _block_records: int = 0
     _flown: list[_Flown] = field(default_factory=list)
     _tags_there: set[str] = field(default_factory=set)  # of the last record
@@ -143,6 +144,9 @@ class Assembly:
                 "shown. The files hold them.",
             ]
         blocks = self.blocks()
+        count = sum(block.records for block in blocks)
+        if self._first is not None:
+            blocks = (self._first, *blocks)
         values = BlockValues(blocks, self._statistics)
         steps = np.concatenate([block.steps for block in blocks])
         until = summarized_until(blocks)
@@ -164,7 +168,7 @@ class Assembly:
             summarized_until=until,
             _stats=values,
             _step_stats=values,
-            _extent=None if until is None else extent(blocks),
+            _record_count=None if until is None else count,
         )
 
     def blocks(self) -> tuple[Block | Summary, ...]:
@@ -186,6 +190,8 @@ class Assembly:
         if finest is None or finest.per >= self._block_records:
             return False
         at = next(i for i, block in enumerate(self._blocks) if block is finest)
+        if at == 0 and isinstance(finest, Block):
+            self._first = first_record(finest)
         self._blocks[at] = summarized(finest, min(finest.per * SUMMARY, self._block_records))
         return True
 
@@ -201,6 +207,8 @@ class Assembly:
             moved = places(self._statistics, statistics), places(self._layers, layers)
             shape = len(statistics), len(layers)
             self._blocks = [block.fitted(*moved, shape) for block in self._blocks]
+            if self._first is not None:
+                self._first = self._first.fitted(*moved, shape)
             self.generation = next(self.generations)
         self._table, self._layers, self._statistics = table, layers, statistics
         self._tags = tuple(schema.statistic_tag(name) for name in statistics)
@@ -285,6 +293,8 @@ class Assembly:
                 self.lost += straddling
             self.replaced += gone
             self._blocks[-1:] = [kept] if kept.count else []
+        if not self._blocks or isinstance(self._blocks[0], Block):
+            self._first = None
         self.generation = next(self.generations)
 
     def _claim(self, size_bytes: int) -> None:

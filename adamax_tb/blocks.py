@@ -252,9 +252,22 @@ def summarized_until(blocks: Blocks) -> int | None:
     return max(ends, default=None)
 
 
-def extent(blocks: Blocks) -> tuple[int, int]:
-    """Returns the step of the first record and how many there are, summarised or not."""
-    return int(blocks[0].first_steps[0]), sum(block.records for block in blocks)
+def first_record(block: Block) -> Block:
+    """Returns the first record of `block` by itself, to stand before the rows of which one stands for it, too.
+
+    Nothing is counted twice: what it counted is left to that row.
+    """
+    step_stats = block.step_stats[:, :1].copy()
+    for name in (*STEP_COUNTS, "since_restart"):
+        step_stats[STEP_STATS.index(name)] = NOT_RECORDED if name == "since_restart" else 0
+    return Block(
+        first_steps=block.first_steps[:1].copy(),
+        wall_times=block.wall_times[:1].copy(),
+        stats=[np.array(values[:1]) for values in block.stats],
+        step_stats=step_stats,
+        count=1,
+        seen=1,
+    )
 
 
 def _set_since_restart(

@@ -109,6 +109,7 @@ class LogDirReader:
         self._again = again
         self._memory_bytes = memory_bytes
         self._sizes: dict[str, int] = {}  # what the records of runs take
+        self._measured: dict[str, tuple[int, int]] = {}  # and of which state of them that is
         self._generations = itertools.count()
         self._known: dict[str, RunReader] = {}
         self.sources: dict[str, RunReader] = {}
@@ -147,7 +148,9 @@ class LogDirReader:
         self._sizes = {n: size for n, size in self._sizes.items() if n in self.sources}
         for source in self.sources.values():
             for _ in source.read():
-                if self._sizes.get(source.name) != source.assembly.size_bytes:
+                state = source.loaded_bytes, source.assembly.generation
+                if self._measured.get(source.name) != state:
+                    self._measured[source.name] = state
                     self._sizes[source.name] = source.assembly.size_bytes
                     yield from self._kept_within_memory()
                 yield source

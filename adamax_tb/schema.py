@@ -467,8 +467,9 @@ class Run:
         flight: the updates before something went wrong, None if nothing did.
         planned_step: the last step as the training was planned, None where that is not known.
         head: what the model ends in and its loss, None where that is not known.
-        summarized_until: the step up to which a row of arrays stands for several records: of counts their sum, of
-            peaks the largest, else the mean. None where each stands for one, as `read_runs` has it.
+        summarized_until: the step up to which a row of arrays, but for the first record's, stands for several records:
+            of counts their sum, of peaks the largest, else the mean. None where each stands for one, as `read_runs`
+            has it.
     """
 
     name: str
@@ -486,19 +487,12 @@ class Run:
     summarized_until: int | None = None
     _stats: Values = field(default_factory=Arrays, repr=False)
     _step_stats: Values = field(default_factory=Arrays, repr=False)
-    _extent: tuple[int, int] | None = (
-        None  # first step and count of records, where some are summarised
-    )
-
-    @property
-    def first_step(self) -> int:
-        """The step of the first record: the first of `steps`, where none are summarised."""
-        return int(self.steps[0]) if self._extent is None else self._extent[0]
+    _record_count: int | None = None  # where some are summarised
 
     @property
     def record_count(self) -> int:
         """How many records were read: as many as `steps`, where none are summarised."""
-        return len(self.steps) if self._extent is None else self._extent[1]
+        return len(self.steps) if self._record_count is None else self._record_count
 
     def stat(self, name: str) -> NDArray[np.float32]:
         """Returns one statistic of every layer at every recorded step.
@@ -608,7 +602,7 @@ class Run:
             wall_times=self.wall_times[start:stop],
             _stats=_Part(self._stats, start, stop),
             _step_stats=_Part(self._step_stats, start, stop),
-            _extent=None,
+            _record_count=None,
         )
 
     @property

@@ -107,7 +107,7 @@ def _run_document(served: Served, memory_bytes: float) -> dict[str, Any]:
             for name, shape in zip(run.layers, run.shapes, strict=True)
         ],
         "statistics": list(run.statistics),
-        "first_step": run.first_step,
+        "first_step": int(run.steps[0]),
         "last_step": int(run.steps[-1]),
         "records": run.record_count,
         "summarized_until": run.summarized_until,

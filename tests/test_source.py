@@ -12,7 +12,7 @@ import pytest
 from synthetic import LAYERS, healthy_stats, table, write_flight, write_run
 
 from adamax_tb import diagnose, read_runs
-from adamax_tb.reader import LogDirReader
+from adamax_tb.reader import LogDirReader, scan_runs
 from adamax_tb.writer import EventWriter
 from tb_plugin import data
 from tb_plugin.data import RunSource
@@ -336,3 +336,32 @@ def test_what_threads_have_freed_is_given_back():
         [sys.executable, "-c", HELD], check=True, capture_output=True, text=True, timeout=60
     )
     assert int(done.stdout) < 16e6
+
+
+def test_a_summarised_run_begins_with_its_first_record_and_counts_nothing_twice(tmp_path):
+    layers = tuple((f"dense_{i}/kernel", (4, 4)) for i in range(150))
+    stats = noisy(1500, layers)
+    stats["update_ratio"][1:] *= 1e-6
+    numbers = {
+        "learning_rate": np.full(1500, 1e-6),
+        "skipped_steps": np.ones(1500),
+        "loss": 2.3 + 0.01 * np.random.default_rng(0).normal(size=1500),
+    }
+    writer = EventWriter(str(tmp_path / "a"), table(layers))
+    for at in range(0, 1500, 100):
+        part = slice(at, at + 100)
+        of_layers = {name: values[part] for name, values in stats.items()}
+        steps = np.arange(at + 1, at + 101)
+        writer.write(steps, of_layers, {name: x[part] for name, x in numbers.items()})
+        writer.flush()
+    writer.close()
+    whole, rows = (scan_runs(tmp_path, memory_bytes=limit)[0]["a"] for limit in (np.inf, 4e6))
+    assert (whole.summarized_until, rows.summarized_until > 1000) == (None, True)
+    assert len(rows.steps) < len(whole.steps) == whole.record_count == rows.record_count == 1500
+    assert rows.steps[0] == 1
+    assert np.all(np.diff(rows.steps) > 0)
+    for name in whole.statistics:
+        np.testing.assert_array_equal(rows.stat(name)[0], whole.stat(name)[0], err_msg=name)
+    assert rows.step_stat("skipped_steps").sum() == whole.step_stat("skipped_steps").sum() == 1500
+    told = [[(f.rule, f.severity, f.first_step) for f in diagnose(run)] for run in (whole, rows)]
+    assert told[0] == told[1] != []  # a rule that wants to see where training began

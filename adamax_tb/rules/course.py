@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adamax_tb.rules.descent import Descent, descent
+from adamax_tb.rules.wording import spelled
 from adamax_tb.schema import Run
 
 #: A loss that fell by less than this part of its first value has not been learned.
@@ -126,24 +127,26 @@ class LossCourse:
         if not self.known:
             return "the loss is not known"
         if self.guessing:
-            return (
-                f"the loss fell to {self.last:.3g}, which is what guessing gives, and stands there"
-            )
+            return f"the loss fell to {spelled(self.last)}, which is what guessing gives, and stands there"
         if not np.isfinite(self.last):
             at_last = "NaN" if np.isnan(self.last) else "infinite"
             if not np.isfinite(self.first):
                 return f"the loss began as infinite and became {at_last}"
-            return f"the loss, {self.first:.3g} at first, became {at_last}"
+            return f"the loss, {spelled(self.first)} at first, became {at_last}"
         if not np.isfinite(self.first):
-            return f"the loss, infinite at first, came to {self.last:.3g}"
+            return f"the loss, infinite at first, came to {spelled(self.last)}"
         if self.learned:
-            return f"the loss fell from {self.first:.3g} to {self.last:.3g}"
+            return f"the loss fell from {spelled(self.first)} to {spelled(self.last)}"
         if self.first - self.best >= LEARNED * abs(self.first):
             best = f"about {self.best:.2g} at its best"  # of a few records in a row
-            return f"the loss, {self.first:.3g} at first and {best}, came to {self.last:.3g}"
+            return (
+                f"the loss, {spelled(self.first)} at first and {best}, came to {spelled(self.last)}"
+            )
         if not self.grounded:
-            return f"the loss went from {self.first:.3g} to {self.last:.3g}"
-        return f"the loss did not fall: {self.first:.3g} at first, {self.last:.3g} at last"
+            return f"the loss went from {spelled(self.first)} to {spelled(self.last)}"
+        return (
+            f"the loss did not fall: {spelled(self.first)} at first, {spelled(self.last)} at last"
+        )
 
 
 def loss_course(run: Run) -> LossCourse:

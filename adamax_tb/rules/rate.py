@@ -8,6 +8,8 @@ from adamax_tb.schema import Run
 
 #: A rate this many times its first one is said to have risen.
 RISEN = 1.5
+#: One that was warmed up from less than this part of what it is to be began at no rate that was meant.
+MEANT = 1e-3
 
 
 def rates_of(run: Run) -> NDArray[np.float64]:
@@ -45,11 +47,11 @@ def lower_rate(run: Run, step: int, divisor: float) -> str:
             for most of the way it was below that, goes back to where it began.
     """
     rate = rate_at(run, step)
-    if not np.isfinite(rate):
+    if not (np.isfinite(rate) and rate > 0):
         return f"divide it by {divisor:g}"
     before = rates_of(run)[: int(np.searchsorted(run.steps, step)) + 1]
     first, lower = float(before[0]), rate / divisor
-    if first > 0 and np.median(before) < lower:
+    if first >= MEANT * lower and np.median(before) < lower:
         lower = min(lower, first)
-    risen = f" (it was {first:.2g} at step {run.first_step})" if rate > RISEN * first else ""
+    risen = f" (it was {first:.2g} at step {run.steps[0]})" if rate > RISEN * first else ""
     return f"at step {step} it is {rate:.2g}{risen}; try {rounded(lower)}"
