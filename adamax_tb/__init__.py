@@ -36,7 +36,17 @@ else:
     def __getattr__(name: str) -> Any:
         if name not in _HOMES:
             raise AttributeError(f"module 'adamax_tb' has no attribute {name!r}")
-        return getattr(importlib.import_module(f"adamax_tb.{_HOMES[name]}"), name)
+        try:
+            home = importlib.import_module(f"adamax_tb.{_HOMES[name]}")
+        except ModuleNotFoundError as error:
+            if error.name not in ("keras", "tensorflow"):
+                raise
+            raise ModuleNotFoundError(
+                f"adamax_tb.{name} needs Keras and what it runs on, and there is no {error.name}: pip install keras "
+                "tensorflow (or jax or torch in its place, with KERAS_BACKEND set to that)",
+                name=error.name,
+            ) from error
+        return getattr(home, name)
 
 
 def __dir__() -> list[str]:

@@ -184,7 +184,11 @@ def _add_run_argument(parser: argparse.ArgumentParser) -> None:
 
 def _add_memory_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--memory", type=memory_size, metavar="SIZE", default=default_memory(), help=MEMORY_HELP
+        "--memory",
+        type=memory_size,
+        metavar="SIZE",
+        default=default_memory(),
+        help=MEMORY_HELP[0].lower() + MEMORY_HELP[1:-1],  # as the other arguments have it
     )
 
 
@@ -245,7 +249,7 @@ def _demo(args: argparse.Namespace) -> int:
         print(f"See them with: {_tensorboard()} --logdir {printable(shlex.quote(args.logdir))}")
         return HEALTHY
     address = f"http://127.0.0.1:{args.port}/#optimizer_health"
-    print(f"Serving TensorBoard at {address} (Ctrl-C stops it)", flush=True)
+    print(f"Starting TensorBoard (some seconds): {address} (Ctrl-C stops it)", flush=True)
     command = [sys.executable, "-m", "tensorboard.main", "--logdir", args.logdir]
     os.execv(sys.executable, [*command, "--host", "127.0.0.1", "--port", str(args.port)])
 
@@ -283,6 +287,7 @@ def _check(args: argparse.Namespace) -> int:
             name: still_held(found, min(args.since, int(runs[name].steps[-1])))
             for name, found in findings.items()
         }
+        runs = {name: _with_end_noted(run, args.since) for name, run in runs.items()}
     failing = SEVERITIES[: SEVERITIES.index(args.fail_on) + 1] if args.fail_on != "never" else ()
     found = any(worst(of_run) in failing for of_run in findings.values())
     try:
@@ -290,7 +295,8 @@ def _check(args: argparse.Namespace) -> int:
             content = document(runs, findings, errors, args.since)
             print(json.dumps(content, indent=2, allow_nan=False), flush=True)
         elif runs:
-            print(in_words(runs, findings, _style(args.color)), flush=True)
+            title = _base_name(args.logdir)
+            print(in_words(runs, findings, _style(args.color), title), flush=True)
     except BrokenPipeError:
         discard()
     _tell(args, errors.values())
@@ -353,13 +359,12 @@ def _report(args: argparse.Namespace) -> int:
     if runs:
         findings = _judged(args, runs)
         made = datetime.datetime.now().astimezone()
-        title = os.path.basename(os.path.abspath(args.logdir)) or args.logdir
-        chunks = html_chunks(title, made, runs, findings, unreadable)
+        chunks = html_chunks(_base_name(args.logdir), made, runs, findings, unreadable)
         with Progress(args.command) as progress, written(args.output) as file:
             for count, chunk in enumerate(chunks):
                 file.write(chunk)
                 progress.say(f"{min(count, len(runs))} of {len(runs)} runs written")
-        print(f"adamax-tb report: {printable(args.output)} is written.", file=sys.stderr)
+        _tell(args, [f"{args.output} is written."])
     _tell(args, unreadable.values())
     return UNREADABLE if unreadable else HEALTHY
 
@@ -374,6 +379,8 @@ def _export(args: argparse.Namespace) -> int:
         with written(args.output) as file:
             for chunk in map(_on_screen, chunks) if to_terminal else _told(chunks):
                 file.write(chunk)
+        if args.output is not None:
+            _tell(args, [f"{args.output} is written."])
     _tell(args, unreadable.values())
     return UNREADABLE if unreadable else HEALTHY
 
@@ -388,9 +395,8 @@ def _chosen(args: argparse.Namespace) -> tuple[dict[str, Run], dict[str, str]]:
     runs, errors = _scanned(args)
     names = dict.fromkeys(args.names or [*runs, *errors])
     if unknown := [name for name in names if name not in runs and name not in errors]:
-        raise ValueError(
-            f"There is no run {unknown[0]!r}. There are: {', '.join([*runs, *errors])}"
-        )
+        there = ", ".join(f"'{name}'" for name in (*runs, *errors))
+        raise ValueError(f"There is no run {unknown[0]!r}. There are: {there}")
     return (
         {name: runs[name] for name in names if name in runs},
         {name: errors[name] for name in names if name in errors},
@@ -407,9 +413,21 @@ def _judged(args: argparse.Namespace, runs: Mapping[str, Run]) -> dict[str, list
     return findings
 
 
-def _tell(args: argparse.Namespace, errors: Iterable[str]) -> None:
-    for error in errors:
-        print(f"adamax-tb {args.command}: {printable(error)}", file=sys.stderr)
+def _with_end_noted(run: Run, since: int) -> Run:
+    """Returns `run`, with a note if it has no record at the step `since` or later."""
+    if (last := int(run.steps[-1])) >= since:
+        return run
+    note = f"Its last record is of step {last:,}, before step {since:,}; its verdict is on what held then."
+    return dataclasses.replace(run, notes=(*run.notes, note))
+
+
+def _base_name(logdir: str) -> str:
+    return os.path.basename(os.path.abspath(logdir)) or logdir
+
+
+def _tell(args: argparse.Namespace, sentences: Iterable[str]) -> None:
+    for sentence in sentences:
+        print(f"adamax-tb {args.command}: {printable(sentence)}", file=sys.stderr)
 
 
 def _scanned(args: argparse.Namespace) -> tuple[dict[str, Run], dict[str, str]]:

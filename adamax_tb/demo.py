@@ -49,12 +49,14 @@ def train(logdir: str, epochs: int = EPOCHS) -> None:
         epochs: how often each model sees the 1,797 digits.
 
     Raises:
-        ImportError: scikit-learn is missing.
+        ImportError: Keras, what it runs on or scikit-learn is missing.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    import keras
-
     import adamax_tb
+
+    print("Starting Keras (some seconds)", flush=True)
+    adamax = adamax_tb.AdaMax  # says what to install where there is no Keras
+    import keras
 
     try:
         from sklearn.datasets import load_digits
@@ -69,7 +71,7 @@ def train(logdir: str, epochs: int = EPOCHS) -> None:
         run = os.path.join(logdir, name)
         shutil.rmtree(run, ignore_errors=True)
         keras.utils.set_random_seed(0)
-        model = build(keras, adamax_tb.AdaMax)
+        model = build(keras, adamax)
         print(f"Training {name} into {run}", flush=True)
         model.fit(
             images,

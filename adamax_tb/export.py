@@ -51,8 +51,8 @@ class Format:
     Attributes:
         mimetype: what HTTP calls it.
         extension: of its files, with the dot.
-        chunks: makes the file's content from runs, piece by piece. Raises ImportError, naming the extra to install,
-            before the first piece.
+        chunks: makes the file's content from runs, piece by piece. Raises ImportError, naming what to install, before
+            the first piece.
     """
 
     mimetype: str
@@ -99,7 +99,7 @@ def parquet_chunks(runs: Sequence[Run]) -> Iterator[bytes]:
     Raises:
         ImportError: there is no pyarrow.
     """
-    return _parquet(_optional("pyarrow", "parquet"), _optional("pyarrow.parquet", "parquet"), runs)
+    return _parquet(_optional("pyarrow"), _optional("pyarrow.parquet"), runs)
 
 
 FORMATS: Mapping[str, Format] = {
@@ -111,7 +111,7 @@ FORMATS: Mapping[str, Format] = {
 
 def layer_frame(run: Run) -> Any:
     """Returns a pandas DataFrame as `Run.to_frame` has it, a row per step and layer."""
-    pandas = _optional("pandas", "pandas")
+    pandas = _optional("pandas")
     layers = pandas.CategoricalIndex(run.layers, categories=run.layers, ordered=True)
     index = pandas.MultiIndex.from_product([run.steps, layers], names=["step", "layer"])
     values = np.empty((len(run.statistics), len(run.steps) * len(run.layers)), np.float32)
@@ -122,7 +122,7 @@ def layer_frame(run: Run) -> Any:
 
 def step_frame(run: Run) -> Any:
     """Returns a pandas DataFrame as `Run.to_frame` has it, a row per step."""
-    pandas = _optional("pandas", "pandas")
+    pandas = _optional("pandas")
     columns = {"wall_time": run.wall_times, **{name: run.step_stat(name) for name in STEP_STATS}}
     return pandas.DataFrame(columns, pandas.Index(run.steps, name="step"))
 
@@ -320,10 +320,9 @@ def _drained(sink: io.BytesIO) -> bytes:
     return written
 
 
-def _optional(module: str, extra: str) -> Any:
+def _optional(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise ImportError(
-            f"This needs {module.partition('.')[0]} ({error}). Install it with: pip install 'adamax-tb[{extra}]'"
-        ) from error
+        package = module.partition(".")[0]
+        raise ImportError(f"This needs {package} ({error}): pip install {package}") from error

@@ -28,7 +28,7 @@ def matplotlib(module: str = "") -> Any:
     try:
         return importlib.import_module(f"matplotlib.{module}" if module else "matplotlib")
     except ImportError as error:
-        raise ImportError("This needs Matplotlib: pip install 'adamax-tb[plot]'") from error
+        raise ImportError("This needs Matplotlib: pip install matplotlib") from error
 
 
 def severity_color(paper: Any, severity: str) -> str:

@@ -7,11 +7,11 @@ import re
 #: What records may take unless somebody says otherwise, and no more than half of what the machine has.
 MEMORY_BYTES = 4e9
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30}
-#: The help of an argument of `memory_size`.
+#: The help of an argument of `memory_size`, a sentence.
 MEMORY_HELP = (
-    "What the records of all runs may take in memory, such as 400MB or 2GiB; 0: as much as they need. Above it older "
-    "steps are kept as summaries: the smallest, largest and mean value of several records. Default: 4GB, and no more "
-    "than half of the machine's memory."
+    "What the records of all runs may take in memory, such as 400MB or 2GiB, 0 for as much as they need; above it "
+    "older steps are kept as summaries, the smallest, largest and mean value of several records (default: 4GB, and no "
+    "more than half of the machine's memory)."
 )
 
 

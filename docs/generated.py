@@ -16,6 +16,15 @@ from adamax_tb.rules import RULE_NAMES, manual
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+#: What of the repository is in the site: path → where.
+PLACED = {
+    "adamax_tb/rules/pages": "rules/index.md",
+    **{f"adamax_tb/rules/pages/{rule}.md": f"rules/{rule}.md" for rule in RULE_NAMES},
+    **{f"examples/{path.name}": f"examples/{path.stem}.md" for path in EXAMPLES},
+    "examples/panel.png": "panel.png",
+    "tb_plugin/http_api.md": "reference/http-api.md",
+    "CHANGELOG.md": "changelog.md",
+}
 #: What an optimizer must have for a statistic: `Statistic.needs` → words.
 NEEDS = {"": "", "memory": "a state that fades"}
 
@@ -64,10 +73,10 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     up = "../" * page.file.src_uri.count("/")
 
     def link(match: re.Match[str]) -> str:
-        words, path = match[1], Path(match[2])
-        if path.parent.name == "examples" and path.suffix == ".py":
-            return f"[{words}]({up}examples/{path.stem}.md)"
-        return f"{words} (`{path}`)" if words.strip("`") != str(path) else f"`{path}`"
+        words, path = match[1], match[2].rstrip("/")
+        if path in PLACED:
+            return f"[{words}]({up}{PLACED[path]})"
+        return f"{words} (`{path}`)" if words.strip("`") != path else f"`{path}`"
 
     return _OUTSIDE.sub(link, markdown)
 

@@ -5,7 +5,8 @@
 
 Open the tab "Optimizer health". What to look at:
 
-- The bar below the table of runs says "Healthy: no finding".
+- The row `01_first_run` of the table: click it if another one, the worst, is selected. The bar below the table says
+  "Healthy: no finding".
 - "Layers × steps": a row for each kernel and bias, a column for each record, the gradient norm as colour. All rows grow
   slowly darker as the loss falls. Only steps 290 and 580 stand out: every 29th batch has 5 images where others have 64.
 - Click the row `dense_1/kernel`. Below, "Update / weight" runs through the grey band: that is where healthy runs have

@@ -1,5 +1,6 @@
 """A PyTorch training loop that records what its optimizer does, with `HealthWriter`; no Keras and no TensorFlow in it.
 
+    pip install torch scikit-learn
     python examples/pytorch_loop.py
     adamax-tb check runs
     tensorboard --logdir runs
@@ -8,10 +9,11 @@ Look at the curve update/weight of `0/weight`: about a thousandth, within the ra
 `docs/guide/pytorch.md` says what each line does.
 """
 
-import torch
-from sklearn.datasets import load_digits
-
 import adamax_tb
+
+print("Starting PyTorch (some seconds)", flush=True)
+import torch  # noqa: E402 - it is what takes the seconds
+from sklearn.datasets import load_digits  # noqa: E402 - as above
 
 torch.manual_seed(0)
 torch.set_num_threads(1)  # the network is too small for more

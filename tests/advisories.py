@@ -130,15 +130,22 @@ def told(what: str, answer: Answer | None) -> list[str]:
 
 def main() -> int:
     """Asks, says, and returns the exit code."""
-    answers = {}
+    found, not_looked_at = False, []
     for what, ask in (
         ("Python", ask_python),
         ("The panel", lambda: ask_npm(".")),
         ("The panel's tests", lambda: ask_npm("test")),
     ):
-        answers[what] = ask()
-        print(*told(what, answers[what]), sep="\n", flush=True)
-    return int(any(answer is not None and answer.found for answer in answers.values()))
+        print(f"{what}: asking (it can take minutes)", flush=True)
+        answer = ask()
+        if answer is None or not answer.looked_at:
+            not_looked_at.append(what)
+        else:
+            found = found or bool(answer.found)
+            print(*told(what, answer), sep="\n", flush=True)
+    if not_looked_at:
+        print(*told("; ".join(not_looked_at), None), sep="\n")
+    return int(found)
 
 
 if __name__ == "__main__":

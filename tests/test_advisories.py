@@ -62,3 +62,21 @@ def test_no_answer_is_not_taken_for_a_clean_one():
 
 def test_every_ignored_advisory_has_a_reason():
     assert all(len(reason) > 10 for reason in advisories.IGNORED.values())
+
+
+def test_what_cannot_be_asked_is_said_once_and_nothing_is_silent_meanwhile(monkeypatch, capsys):
+    monkeypatch.setattr(advisories, "ask_python", lambda: of_python(python_answer(CLEAN, SICK)))
+    monkeypatch.setattr(advisories, "ask_npm", lambda folder: None)
+    assert advisories.main() == 1
+    first, python, advisory, *asking, last = capsys.readouterr().out.splitlines()
+    assert [line.partition(":")[0] for line in (first, *asking)] == [
+        "Python",
+        "The panel",
+        "The panel's tests",
+    ]
+    assert "2 packages looked at, 1 advisories" in python
+    assert "PYSEC-1" in advisory
+    assert last.startswith(f"The panel; The panel's tests: {NOT_LOOKED_AT}")
+    monkeypatch.setattr(advisories, "ask_python", lambda: None)
+    assert advisories.main() == 0
+    assert capsys.readouterr().out.count(NOT_LOOKED_AT) == 1

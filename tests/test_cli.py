@@ -13,6 +13,7 @@ import jsonschema
 import numpy as np
 import pytest
 from synthetic import healthy_stats, table, write_run
+from test_boundaries import WITHOUT, python
 
 from adamax_tb import check, cli
 from adamax_tb.check import Style
@@ -186,6 +187,35 @@ def test_a_taken_port_is_told_before_anything_is_trained(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.parametrize("absent", ["keras", "tensorflow"])
+def test_without_keras_or_tensorflow_it_says_what_to_install(tmp_path, absent):
+    code = WITHOUT.format(names=f"{absent!r},")
+    code += f"""
+import adamax_tb
+from adamax_tb import cli
+
+for name in ("AdaMax", "OptimizerHealth", "record"):
+    try:
+        getattr(adamax_tb, name)
+    except ModuleNotFoundError as error:
+        print(error.name, type(error.__cause__).__name__, error)
+sys.exit(cli.main(["demo", "--no-serve", "--logdir", {str(tmp_path / "runs")!r}]))
+"""
+    done = python(code)
+    assert done.returncode == 2, done.stderr
+    remedy = f"Keras and what it runs on, and there is no {absent}: pip install keras tensorflow"
+    *names, start = done.stdout.splitlines()
+    for line, name in zip(names, ("AdaMax", "OptimizerHealth", "record"), strict=True):
+        assert line.startswith(f"{absent} ModuleNotFoundError adamax_tb.{name} needs {remedy}")
+    assert start.startswith("Starting Keras")
+    assert done.stderr.startswith(f"adamax-tb demo: adamax_tb.AdaMax needs {remedy}")
+
+
+def test_another_module_that_is_missing_is_told_as_python_does():
+    done = python(WITHOUT.format(names="'numpy',") + "import adamax_tb; adamax_tb.read_runs")
+    assert done.stderr.endswith("ModuleNotFoundError: No module named 'numpy'\n")
+
+
 def test_a_run_too_short_to_judge_says_so(tmp_path):
     write_run(tmp_path / "a", [1])
     done = adamax_tb("check", tmp_path)
@@ -343,6 +373,31 @@ def test_since_counts_only_what_still_held_then(sick, tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert "a: healthy" in done.stdout
     assert "nonfinite" not in done.stdout
+
+
+def test_a_run_that_ended_before_the_step_asked_for_says_so(sick, tmp_path):
+    write_run(sick / "b", range(1, 41))
+    write_run(sick / "long", range(1, 61))
+    done = adamax_tb("check", sick, "--since", 55)
+    assert done.returncode == 1  # what held at the end of `a` still does
+    notes = [line for line in done.stdout.splitlines() if "note: " in line]
+    assert notes == [
+        f"  note: Its last record is of step {end}, before step 55; its verdict is on what held then."
+        for end in (50, 40)
+    ]
+    runs = json.loads(adamax_tb("check", sick, "--since", 55, "--json").stdout)["runs"]
+    assert [len(run["notes"]) for run in runs] == [1, 1, 0]
+    assert adamax_tb("check", sick, "--since", 40).stdout.count("note: ") == 0
+
+
+def test_a_log_directory_that_is_a_run_is_shown_by_its_name(sick):
+    words = adamax_tb("check", sick / "a").stdout
+    assert words.startswith("a (.): critical (AdaMax, ")
+    assert words == adamax_tb("check", f"{sick}/a/").stdout
+    (run,) = json.loads(adamax_tb("check", sick / "a", "--json").stdout)["runs"]
+    assert run["name"] == "."
+    done = adamax_tb("export", sick / "a", "--format", "csv", "--run", "a")
+    assert "There is no run 'a'. There are: '.'" in done.stderr
 
 
 @pytest.mark.parametrize("step", ["0", "-3", "x", "1.5", ""])
