@@ -8,7 +8,7 @@ PANEL_TEST := tb_plugin/frontend/test
 TOOLS := $(PANEL_TEST)/node_modules/.installed
 SERVE ?= 1
 PORT ?= 6006
-FRONTEND := $(shell find tb_plugin/frontend/src tb_plugin/frontend/*.json -type f 2>/dev/null)
+FRONTEND := adamax_tb/rules/evidence.json $(shell find tb_plugin/frontend/src tb_plugin/frontend/*.json -type f 2>/dev/null)
 
 .PHONY: setup demo test ecosystem lint audit endurance bench claims diagnosis docs dist compatibility proto clean
 

@@ -5,6 +5,7 @@ the chief's word: when all have said so in time, all end there; else nobody does
 nobody wants an end nobody waits.
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -56,6 +57,7 @@ class Agreement:
         self._refused = 0  # named updates
         # when an end was wanted first, and after which update
         self._began: tuple[float, int] | None = None
+        self._asked_at = 0
         self._named: int | None = None  # an update after which all are to end
         self._seen = self._missed = 0
         self._looked = -LOOK_S
@@ -85,8 +87,9 @@ class Agreement:
                 self._listen(made)
             elif wanted:
                 self._name_one(made())
-        if self._named is None or made() < self._named:
+        if self._named is None or (update := made()) < self._named:
             return False
+        self._asked_at = update
         self._over = self._heard(self._named) if self._index else self._all_heard(self._named)
         self._named = None
         return self._over
@@ -94,19 +97,25 @@ class Agreement:
     def _name_one(self, made: int) -> None:
         now = time.monotonic()
         if self._began is None:
-            self._began = now, made
+            self._began, self._asked_at = (now, made), made
         began, before = self._began
+        stride, self._asked_at = made - self._asked_at, made
         if now - began >= LOOK_S and made > before:
             each_s = (now - began) / (made - before)
-            self._named = made + math.ceil(2 * LOOK_S / each_s * 2**self._refused) + 1
-            self._store.put(self._key("end"), str(self._named))
+            updates = max(2 * LOOK_S / each_s, 2 * stride)
+            self._named = made + math.ceil(updates * 2**self._refused) + 1
+            # first: others may have it although this fails; the word on it settles that
+            with contextlib.suppress(Exception):
+                self._store.put(self._key("end"), str(self._named))
 
     def _listen(self, made: Callable[[], int]) -> None:
         now = time.monotonic()
         if self._missed >= MISSED or now - self._looked < LOOK_S:
             return
         self._looked = now
-        said = self._store.get(self._key("end"), ANSWER_S)
+        said = None
+        with contextlib.suppress(Exception):
+            said = self._store.get(self._key("end"), ANSWER_S)
         if said is None:  # the chief has begun, as this process has: it was not told to end
             self._missed += 1
             return
@@ -114,17 +123,20 @@ class Agreement:
         if named > self._seen:
             self._seen = named
             if made() < named:
-                self._store.put(self._key(f"{named}/{self._index}"), "heard")
-                self._named = named
+                self._named = named  # first, as in `_name_one`
+                with contextlib.suppress(Exception):
+                    self._store.put(self._key(f"{named}/{self._index}"), "heard")
 
     def _all_heard(self, update: int) -> bool:
         """Says to the others whether all have heard in time of the `update` that the chief has now made."""
+        heard = False
         try:
             answers = (self._store.get(self._key(f"{update}/{i}"), ANSWER_S) for i in self._others)
             heard = all(answer is not None for answer in answers)
-        except Exception:  # whoever waits for the word must have it
+        except Exception:
             heard = False
-        _insisting(lambda: self._store.put(self._key(f"{update}"), str(int(heard))))
+        finally:  # whoever waits for the word must have it
+            _insisting(lambda: self._store.put(self._key(f"{update}"), str(int(heard))))
         self._refused += not heard
         late = self._began is not None and time.monotonic() - self._began[0] > IGNORED_S
         self.is_ignored = not heard and late and self._refused >= IGNORED

@@ -126,7 +126,8 @@ class Assembly:
     @property
     def size_bytes(self) -> int:
         """What the records take in memory."""
-        return sum(block.size_bytes for block in self._blocks)
+        first = 0 if self._first is None else self._first.size_bytes
+        return first + sum(block.size_bytes for block in self._blocks)
 
     def run(self, name: str, notes: Sequence[str] = ()) -> Run | None:
         """Returns the run as it is now, None without a record; what is added later does not change it."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from adamax_tb import levels
 from adamax_tb.levels import Rows
-from adamax_tb.schema import NOT_RECORDED, STEP_COUNTS, STEP_STATS
+from adamax_tb.schema import NOT_RECORDED, STEP_COUNTS, STEP_STATS, recorded
 
 #: What a block takes: little beside a large run, and not so little that a large run has thousands of them.
 BLOCK_BYTES = 4 * 2**20
@@ -258,8 +258,10 @@ def first_record(block: Block) -> Block:
     Nothing is counted twice: what it counted is left to that row.
     """
     step_stats = block.step_stats[:, :1].copy()
-    for name in (*STEP_COUNTS, "since_restart"):
-        step_stats[STEP_STATS.index(name)] = NOT_RECORDED if name == "since_restart" else 0
+    for name in STEP_COUNTS:
+        row = step_stats[STEP_STATS.index(name)]
+        row[recorded(row)] = 0
+    step_stats[STEP_STATS.index("since_restart")] = NOT_RECORDED
     return Block(
         first_steps=block.first_steps[:1].copy(),
         wall_times=block.wall_times[:1].copy(),

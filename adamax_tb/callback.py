@@ -261,11 +261,15 @@ class OptimizerHealth(keras.callbacks.Callback):
             recording.meter.step(ended - self._began, update - self._update, records)
         self._probes += records
         self._update = update
+        fault = None
         try:
             recording.look(update)
-        finally:  # whatever happens, all processes ask after each update
-            if recording.ends(lambda: update):
-                self._model.stop_training = True
+        except Exception as error:
+            fault = error
+        if recording.ends(lambda: update):  # all processes ask after each update, whatever happens
+            self._model.stop_training = True
+        if fault is not None:
+            raise fault
         self._bar_drawn = True  # Keras's progress bar comes after us
 
     @_harmless

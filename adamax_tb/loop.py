@@ -62,7 +62,8 @@ class record:
         every: A whole number, as `OptimizerHealth` has it: here no step is timed.
         variables: As `OptimizerHealth` has it.
         on_finding: As `OptimizerHealth` has it; called by another thread than the loop's. What is no Exception, such as
-            SystemExit, makes `should_stop` true and is raised at the end of the `with` block.
+            SystemExit, makes `should_stop` true and is raised at the end of the `with` block; give it to each of
+            several processes, so that all end.
         stop_on: As `OptimizerHealth` has it, but that it makes `should_stop` true.
         write_summaries: As `OptimizerHealth` has it.
 

@@ -74,7 +74,8 @@ class Recording:
     ) -> None:
         self._replicas = replicas.of(getattr(optimizer, "inner_optimizer", optimizer))
         together = self._replicas.processes > 1
-        self._agreement = self._replicas.agreement() if settings.stop_on and together else None
+        may_end = bool(settings.stop_on or settings.on_finding)
+        self._agreement = self._replicas.agreement() if may_end and together else None
         if settings.stop_on and together and self._agreement is None:
             settings = self._going_on(settings)
         self._settings = settings
@@ -190,7 +191,7 @@ class Recording:
         """
         agreement, found = self._agreement, self.alerts.stopped_by is not None
         if agreement is None:
-            return wanted or (found and self._replicas.processes == 1)
+            return (wanted or found) and self._replicas.processes == 1
         try:
             ends = agreement.ends(wanted or found, made)
         except Exception as error:  # the service is gone, and mostly the training with it

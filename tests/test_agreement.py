@@ -135,6 +135,32 @@ def test_a_question_that_fails_ends_nobody_alone(process, depth, attentive):
     assert stores[process].times == 0
 
 
+class Forgetful(Texts):
+    """A view of the store `whole`, in which what is put for keys that end in `end` is there, and yet an error."""
+
+    def __init__(self, whole, end):
+        super().__init__()
+        self.whole, self.end = whole, end
+
+    def get(self, key, wait_s=0.0):
+        return self.whole.get(key, wait_s)
+
+    def put(self, key, value):
+        self.whole.put(key, value)
+        if key.endswith(self.end) and value != "0":
+            raise ConnectionError
+
+
+@pytest.mark.parametrize(("process", "end"), [(0, "/end"), (1, "/1")])
+def test_a_word_whose_answer_is_lost_ends_nobody_alone(process, end, attentive):
+    """The chief's, of when to end; the other's, that it has heard."""
+    store = Texts()
+    stores = [store, store]
+    stores[process] = Forgetful(store, end)
+    ended = Job(*stores).train(wanted_at=50)
+    assert ended[0] == ended[1] < MANY
+
+
 def test_nobody_ends_while_somebody_does_not_ask(attentive, monkeypatch):
     monkeypatch.setattr(agreement, "ANSWER_S", 0.005)
     monkeypatch.setattr(agreement, "IGNORED", 1)
@@ -198,12 +224,12 @@ def test_the_next_training_is_not_ended_by_the_word_on_the_last(attentive):
     assert ended[0] == ended[1] > 80
 
 
-def test_a_store_that_is_gone_is_an_error(monkeypatch):
+def test_a_store_that_is_gone_is_an_error_of_whoever_must_say_something(monkeypatch):
     monkeypatch.setattr(agreement, "GONE_S", 0.0)
     monkeypatch.setattr(agreement, "LOOK_S", 0.0)
-    chief = Agreement(Gone(), "0/adam", 2, 0)
-    chief.ends(True, lambda: 1)
+    chief, other = (Agreement(Gone(), "0/adam", 2, i) for i in range(2))
+    for made in (1, 2):
+        assert not chief.ends(True, lambda: made)  # noqa: B023
+        assert not other.ends(False, lambda: made)  # noqa: B023
     with pytest.raises(ConnectionError):
-        chief.ends(True, lambda: 2)
-    with pytest.raises(ConnectionError):
-        Agreement(Gone(), "0/adam", 2, 1).ends(False, lambda: 1)
+        chief.ends(True, lambda: 1000)

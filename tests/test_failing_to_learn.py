@@ -77,7 +77,7 @@ def paced_by(rates):
         # warmed up: what was meant is the end of it, not the beginning
         (0.3 * STEPS / COUNT, "at step 94 it is 0.094 (it was 0.001 at step 1); try 0.009"),
         # not told: what the optimizer was made with
-        (np.full(COUNT, np.nan), "at step 2 it is 0.001; try 0.0001. "),
+        (np.full(COUNT, np.nan), "the optimizer was made with 0.001; try 0.0001. "),
     ],
 )
 def test_the_remedy_is_a_rate_that_was_meant(tmp_path, rates, remedy):

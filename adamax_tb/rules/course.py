@@ -131,14 +131,15 @@ class LossCourse:
         if not np.isfinite(self.last):
             at_last = "NaN" if np.isnan(self.last) else "infinite"
             if not np.isfinite(self.first):
-                return f"the loss began as infinite and became {at_last}"
+                became = f" and became {at_last}" if np.isnan(self.last) else ""
+                return f"the loss was infinite from the first update on{became}"
             return f"the loss, {spelled(self.first)} at first, became {at_last}"
         if not np.isfinite(self.first):
             return f"the loss, infinite at first, came to {spelled(self.last)}"
         if self.learned:
             return f"the loss fell from {spelled(self.first)} to {spelled(self.last)}"
         if self.first - self.best >= LEARNED * abs(self.first):
-            best = f"about {self.best:.2g} at its best"  # of a few records in a row
+            best = f"about {spelled(float(f'{self.best:.2g}'))} at its best"  # of a few records in a row
             return (
                 f"the loss, {spelled(self.first)} at first and {best}, came to {spelled(self.last)}"
             )

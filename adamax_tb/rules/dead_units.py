@@ -148,10 +148,10 @@ def _remedy(run: Run, name: str, since: int, unweighted: bool) -> str:
         )
     if since == run.steps[0]:
         return (
-            f"They were dead from the beginning: let the biases of {name} start at 0, and scale the inputs to zero "
+            f"It was so from the beginning: let the biases of {name} start at 0, and scale the inputs to zero "
             "mean and unit variance. leaky_relu, whose gradient is nowhere 0, cannot die."
         )
     return (
-        f"Large steps killed them. Lower the learning rate: {lower_rate(run, since, 10)}. leaky_relu, whose gradient "
+        f"Large steps do that. Lower the learning rate: {lower_rate(run, since, 10)}. leaky_relu, whose gradient "
         "is nowhere 0, can come back."
     )

@@ -35,7 +35,9 @@ def exploding_gradient(run: Run, course: Course) -> Iterator[Finding]:
     course_of_layer = growth[:, layer]
     largest = float(course_of_layer.max())
     later = f", later up to {spelled(largest)} times"
-    if not np.isfinite(largest):
+    if not np.isfinite(growth[first, layer]):
+        later = ""
+    elif not np.isfinite(largest):
         later = ", later beyond the range of float32"
     elif spelled(largest) == spelled(growth[first, layer]):
         later = ""

@@ -122,7 +122,7 @@ def _nonfinite_gradient(run: Run, bad: Mapping[int, NDArray[np.bool_]]) -> Findi
     how_many = ""
     if step in run.steps:
         count, size = float(run.stat("nonfinite")[record, layer]), math.prod(run.shapes[layer])
-        how_many = f", in {count:,.0f} of {size:,} entries" if 0 < count <= size else ""
+        how_many = f", in {count:,.0f} of {size:,} entries" if 0 < count <= size > 1 else ""
         evidence = {"nonfinite": count, **evidence}
     if growth is not None:
         evidence |= {"gradient_norm_before": growth.last, "growth_before": growth.factor}

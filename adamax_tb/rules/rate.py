@@ -54,4 +54,7 @@ def lower_rate(run: Run, step: int, divisor: float) -> str:
     if first >= MEANT * lower and np.median(before) < lower:
         lower = min(lower, first)
     risen = f" (it was {first:.2g} at step {run.steps[0]})" if rate > RISEN * first else ""
-    return f"at step {step} it is {rate:.2g}{risen}; try {rounded(lower)}"
+    if not np.isfinite(run.step_stat("learning_rate")).any():
+        return f"the optimizer was made with {rate:.2g}; try {rounded(lower)}"
+    meant = f"{lower:.2g}" if lower == first else rounded(lower)
+    return f"at step {step} it is {rate:.2g}{risen}; try {meant}"
