@@ -38,13 +38,9 @@ const RANKS: Record<Kind, number> = {missing: 0, zero: 1, number: 1, neginf: 2, 
 /** Of the rows `from` to `to` (exclusive) the one whose cell in a column is the most alarming, of equals the first. */
 export function mostAlarming(table: Table, column: number, from: number, to: number): number {
   const cell = (row: number): number => row * table.columns + column;
-  const rank = (row: number): number => RANKS[kindOf(table, cell(row), 'linear')];
   let winner = from;
-  for (let row = from + 1; row < to; row++) {
-    const ahead = rank(row) - rank(winner);
-    if (ahead > 0 || (ahead === 0 && table.high[cell(row)] > table.high[cell(winner)]))
-      winner = row;
-  }
+  for (let row = from + 1; row < to; row++)
+    if (isHigher(table, cell(row), table, cell(winner))) winner = row;
   return winner;
 }
 
@@ -118,40 +114,44 @@ export function continued(table: Table, tail: Table): Table | null {
 }
 
 /**
- * A table of one column with a second one: the peaks since the record before, from a table of their own. Where that has
- * none for a row, or no larger one, it is the row's own value.
+ * A table of one column with a second one: the peaks since the record before, from a table of their own, which may have
+ * been answered in other rows: steps tell which belong together. Where that has none for a row, or no larger one, it is
+ * the row's own value.
  */
 export function besidePeaks(values: Table, peaks: Table | null): Table {
-  const rows = values.last.length;
   const {per, first, last} = values;
-  const higher = Array.from(last, (_, row) => {
-    if (peaks?.per !== per || peaks.first[row] !== first[row] || peaks.last[row] !== last[row])
-      return false;
-    const [own, peak] = [values, peaks].map(table => RANKS[kindOf(table, row, 'linear')]);
-    return peak > own || (peak === own && peaks.high[row] > values.high[row]);
-  });
-  const both = <Numbers extends Float32Array | Uint32Array | Uint8Array>(
-    plane: (table: Table) => Numbers,
-    into: Numbers,
-  ): Numbers => {
-    const own = plane(values);
-    const others = peaks === null ? own : plane(peaks);
-    for (let row = 0; row < rows; row++) {
-      into[2 * row] = own[row];
-      into[2 * row + 1] = (higher[row] ? others : own)[row];
-    }
-    return into;
-  };
-  const bits = both(table => table.bits, new Uint32Array(2 * rows));
+  const rows = last.length;
+  const bits = new Uint32Array(2 * rows);
   const high = new Float32Array(bits.buffer);
-  const rest = {per, columns: 2, first, last, high, bits};
-  if (per === 0) return {...rest, low: high, mean: null, marks: null};
-  return {
-    ...rest,
-    low: both(table => table.low, new Float32Array(2 * rows)),
-    mean: values.mean && both(table => table.mean ?? table.high, new Float32Array(2 * rows)),
-    marks: both(marksOf, new Uint8Array(2 * rows)),
+  const low = per === 0 ? high : new Float32Array(2 * rows);
+  const mean = values.mean && new Float32Array(2 * rows);
+  const marks = per === 0 ? null : new Uint8Array(2 * rows);
+  const put = (at: number, table: Table, row: number): void => {
+    const odd = marksAt(table, row);
+    if (per > 0 || table.per === 0) bits[at] = table.bits[row];
+    else if (odd & MARK.nan) high[at] = NaN;
+    else high[at] = odd & MARK.posinf ? Infinity : odd & MARK.neginf ? -Infinity : table.high[row];
+    if (per > 0) low[at] = table.low[row];
+    if (mean !== null) mean[at] = (table.mean ?? table.high)[row];
+    if (marks !== null) marks[at] = odd;
   };
+  let from = 0;
+  for (let row = 0; row < rows; row++) {
+    put(2 * row, values, row);
+    while (peaks !== null && peaks.last[from] < first[row]) from++;
+    let to = from;
+    while (peaks !== null && peaks.first[to] <= last[row]) to++;
+    const peak = peaks !== null && to > from ? mostAlarming(peaks, 0, from, to) : null;
+    const larger = peaks !== null && peak !== null && isHigher(peaks, peak, values, row);
+    put(2 * row + 1, larger ? peaks : values, larger ? peak : row);
+  }
+  return {per, columns: 2, first, last, high, bits, low, mean, marks};
+}
+
+/** Whether a cell of the one is more alarming than one of the other, or a larger number. */
+function isHigher(one: Table, at: number, other: Table, than: number): boolean {
+  const ahead = RANKS[kindOf(one, at, 'linear')] - RANKS[kindOf(other, than, 'linear')];
+  return ahead > 0 || (ahead === 0 && one.high[at] > other.high[than]);
 }
 
 function marksOf({marks, high}: Table): Uint8Array {

@@ -171,14 +171,23 @@ test('peaks stand beside the values that they are of, and the value itself where
   assert.deepEqual([...besidePeaks(column([1, 2]), null).high], [1, 1, 2, 2]);
 });
 
-test('peaks of other rows, which are older or finer, are of no use', () => {
+test('peaks that were answered in other rows are told by their steps', () => {
   const values = reducedOf(4, [{low: 1, high: 2, mean: 1.5}, {low: 1, high: 3, mean: 2}]);
   const peaks = reducedOf(4, [{low: 1, high: 9}]);
   const both = besidePeaks(values, peaks);
   assert.deepEqual([...both.high], [2, 9, 3, 3]);
   assert.deepEqual(both.mean === null ? null : [...both.mean].filter((_, at) => at % 2 === 0), [1.5, 2]);
-  assert.deepEqual([...besidePeaks(values, reducedOf(2, [{low: 1, high: 9}])).high], [2, 2, 3, 3]);
-  const later = decodeTable(encodeReduced(4, [[5, 8]], [[{low: 1, high: 9}]]));
+  const finer = reducedOf(2, [{low: 1, high: 1}, {low: 1, high: 9}, {low: 1, high: 4}]);
+  assert.deepEqual([...besidePeaks(values, finer).high], [2, 9, 3, 4]);
+  const coarser = reducedOf(8, [{low: 1, high: 9}]);
+  assert.deepEqual([...besidePeaks(values, coarser).high], [2, 9, 3, 9]);
+  const exact = besidePeaks(values, decodeTable(encodeTable([2, 7], [[9], [Infinity]])));
+  assert.deepEqual([...exact.high], [2, 9, 3, Infinity]);
+  assert.deepEqual([0, 1, 2, 3].map(at => kindOf(exact, at, 'linear')), ['number', 'number', 'number', 'posinf']);
+  const single = decodeTable(encodeTable([1, 2, 5], [[1], [1], [1]]));
+  const rows = [{low: 1, high: 9}, {low: 1, high: 2, marks: MARK.posinf}];
+  assert.deepEqual([...besidePeaks(single, reducedOf(4, rows)).high], [1, 9, 1, 9, 1, Infinity]);
+  const later = decodeTable(encodeReduced(4, [[9, 12]], [[{low: 1, high: 9}]]));
   assert.deepEqual([...besidePeaks(values, later).high], [2, 2, 3, 3]);
   const odd = besidePeaks(values, reducedOf(4, [{low: 1, high: 2, marks: MARK.posinf}]));
   assert.deepEqual(odd.marks === null ? null : [...odd.marks], [0, MARK.posinf, 0, 0]);
