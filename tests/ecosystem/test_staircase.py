@@ -95,7 +95,7 @@ def test_dead_units_are_found_and_mended_by_a_tenth_of_the_rate(tmp_path):
     dead = (sick.stat("gradient_norm")[-10:] == 0).all(axis=0)
     alive = [name for name, zero in zip(sick.layers, dead, strict=True) if not zero]
     assert alive == ["digits/logits/bias"]
-    assert "to 0.1" in finding.suggestion
+    assert "try 0.1" in finding.suggestion
     assert adamax_tb.diagnose(mended) == []
 
 
