@@ -130,12 +130,11 @@ class Agreement:
     def _all_heard(self, update: int) -> bool:
         """Says to the others whether all have heard in time of the `update` that the chief has now made."""
         heard = False
+        answers = (self._store.get(self._key(f"{update}/{i}"), ANSWER_S) for i in self._others)
         try:
-            answers = (self._store.get(self._key(f"{update}/{i}"), ANSWER_S) for i in self._others)
-            heard = all(answer is not None for answer in answers)
-        except Exception:
-            heard = False
-        finally:  # whoever waits for the word must have it
+            with contextlib.suppress(Exception):
+                heard = all(answer is not None for answer in answers)
+        finally:  # whoever waits for the word must have it, though this is interrupted
             _insisting(lambda: self._store.put(self._key(f"{update}"), str(int(heard))))
         self._refused += not heard
         late = self._began is not None and time.monotonic() - self._began[0] > IGNORED_S

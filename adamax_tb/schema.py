@@ -487,7 +487,7 @@ class Run:
     summarized_until: int | None = None
     _stats: Values = field(default_factory=Arrays, repr=False)
     _step_stats: Values = field(default_factory=Arrays, repr=False)
-    _record_count: int | None = None  # where some are summarised
+    _record_count: int | None = field(default=None, repr=False)  # where some are summarised
 
     @property
     def record_count(self) -> int:
