@@ -168,6 +168,16 @@ def test_stop_on_ends_all_at_the_same_update(backend, options, tmp_path):
     assert [f.rule for f in diagnose(run)] == ["replicas-disagree"]
 
 
+def test_a_function_that_exits_ends_the_loops_of_all(tmp_path):
+    (tmp_path / "logs").mkdir()
+    options = {"updates": 20000, "leave": True, "noise": [1, 10]}
+    directories = [tmp_path / "run" / str(i) for i in range(2)]
+    with Workers(TENSORFLOW, directories, tmp_path / "logs", options) as workers:
+        assert [process.wait(120) for process in workers.processes] == [3, 0]
+        (end,) = re.findall(r"finished at (\d+)", workers.logs[1].read_text())
+    assert the_run(tmp_path).steps[-1] == int(end) < 20000
+
+
 FIT = """
 import sys
 import keras

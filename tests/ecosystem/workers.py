@@ -67,7 +67,10 @@ TENSORFLOW = textwrap.dedent(
     if options.get("restore"):
         checkpoint.restore(options["restore"])
     every, stop_on = options.get("every", 1), options.get("stop_on")
-    with adamax_tb.record(optimizer, logdir, every, stop_on=stop_on) as recording:
+    leave = (lambda found: sys.exit(3)) if options.get("leave") else None
+    with adamax_tb.record(
+        optimizer, logdir, every, on_finding=leave, stop_on=stop_on
+    ) as recording:
         train()
     print("finished at", int(optimizer.iterations.numpy()), flush=True)
     """
